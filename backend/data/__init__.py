@@ -1,0 +1,1 @@
+"""Meshes that ship with the project; see CREDITS.md."""

@@ -1,0 +1,1 @@
+"""Ordinary differential equations: integrators, and meshes carried by a field."""

@@ -1,0 +1,1 @@
+"""Meshes as arrays: files, checks and repair, alignment, sampling, distances, metrics."""

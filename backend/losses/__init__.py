@@ -1,0 +1,1 @@
+"""One file a family of losses; each formula names its paper and equation."""

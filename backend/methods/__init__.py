@@ -1,0 +1,1 @@
+"""One file a method: how a pair of meshes becomes a ``Morph``."""

@@ -1,0 +1,62 @@
+"""The two interfaces every method implements: ``Method`` makes a ``Morph`` of a pair."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.correspondence.correspondence import Correspondence
+from backend.training.run import Run
+from protocol.mesh import MeshData
+from protocol.settings import SettingValue
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """The job as a method sees it: two checked meshes and what is known of their match."""
+
+    source: MeshData
+    target: MeshData
+    correspondence: Correspondence | None
+
+
+class Morph(ABC):
+    """A motion from a source mesh to a target mesh; time runs from 0 to 1."""
+
+    source: MeshData
+
+    @abstractmethod
+    def frame(self, t: float) -> MeshData:
+        """The mesh at time ``t`` in 0..1. ``frame(0)`` of a fixed-topology morph is the source bit for bit."""
+
+    @abstractmethod
+    def carry(self, points: NDArray[np.float64], t: float) -> NDArray[np.float64]:
+        """Points [N, 3] (object space, given at time 0) carried along to time ``t``."""
+
+    @abstractmethod
+    def state(self) -> tuple[dict[str, NDArray[np.generic]], dict[str, Any]]:
+        """Arrays and plain values from which ``Method.restore`` makes the same morph again."""
+
+
+class Method(ABC):
+    """A way to make a morph. Subclasses are final, stateless and registered in ``backend.methods.registry``."""
+
+    name: ClassVar[str]
+    label: ClassVar[str]
+    doc: ClassVar[str]
+    needs_correspondence: ClassVar[bool]
+    settings_type: ClassVar[type]  # frozen dataclass whose fields are made by backend.methods.settings.setting
+    presets: ClassVar[Mapping[str, Mapping[str, SettingValue]]]
+
+    @abstractmethod
+    def fit(self, pair: Pair, settings: Any, run: Run) -> Morph:
+        """Trains. Calls ``run.progress`` every step, which also raises ``Cancelled``; obeys ``run.seconds_left()``."""
+
+    @abstractmethod
+    def restore(self, source: MeshData, arrays: Mapping[str, NDArray[np.generic]], values: Mapping[str, Any]) -> Morph:
+        """The morph whose ``state()`` was ``arrays`` and ``values``."""

@@ -1,0 +1,1 @@
+"""The server, its queue, its workers and its journal."""

@@ -1,0 +1,101 @@
+"""``Run``: what a method is given besides the pair: device, seed, time budget, progress, previews, cancellation."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from backend.methods.method import Morph
+
+PREVIEW_SHARE = 0.05  # of the training time, at most
+
+
+class Cancelled(Exception):
+    """The job was cancelled; raised from ``Run.progress``."""
+
+
+def _ignore_progress(phase: str, step: int, total: int, loss: float | None, seconds_left: float | None) -> None:
+    pass
+
+
+def _ignore_preview(morph: Morph) -> None:
+    pass
+
+
+def _never() -> bool:
+    return False
+
+
+@dataclass
+class Run:
+    """One training run. Times are wall-clock seconds unless said otherwise."""
+
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    seed: int = 0
+    seconds: float | None = None  # budget of preparation and training together
+    on_progress: Callable[[str, int, int, float | None, float | None], None] = _ignore_progress
+    on_preview: Callable[[Morph], None] | None = None
+    cancelled: Callable[[], bool] = _never
+    warnings: list[str] = field(default_factory=list)
+    phase_seconds: dict[str, tuple[float, float]] = field(default_factory=dict)  # phase -> (wall, CPU)
+    facts: dict[str, float | int | str | None] = field(default_factory=dict)  # what a method adds to the report
+
+    def __post_init__(self) -> None:
+        self._started = time.monotonic()
+        self._phase = "preparing"
+        self._phase_started = self._started
+        self._preview_seconds = 0.0
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Names a part of the work for progress and times it for the report."""
+        outer, outer_started = self._phase, self._phase_started
+        self._phase, self._phase_started = name, time.monotonic()
+        wall, cpu = time.monotonic(), time.process_time()
+        self.progress(0, 0)
+        try:
+            yield
+        finally:
+            before = self.phase_seconds.get(name, (0.0, 0.0))
+            self.phase_seconds[name] = (
+                before[0] + time.monotonic() - wall,
+                before[1] + time.process_time() - cpu,
+            )
+            self._phase, self._phase_started = outer, outer_started
+
+    def progress(self, step: int, total: int, loss: float | None = None) -> None:
+        """Reports a step of the current phase (``total`` 0: not known). Raises ``Cancelled`` when the job is."""
+        if self.cancelled():
+            raise Cancelled
+        self.on_progress(self._phase, step, total, loss, self._seconds_left_of_phase(step, total))
+
+    def seconds_left(self) -> float:
+        """What is left of the time budget; infinite without one."""
+        return float("inf") if self.seconds is None else self.seconds - (time.monotonic() - self._started)
+
+    def preview(self, make: Callable[[], Morph]) -> None:
+        """Offers a preview; ``make`` is called only when it keeps previews below their share of the time."""
+        if self.on_preview is None:
+            return
+        now = time.monotonic()
+        if self._preview_seconds > PREVIEW_SHARE * (now - self._started):
+            return
+        self.on_preview(make())
+        self._preview_seconds += time.monotonic() - now
+
+    def warn(self, message: str) -> None:
+        """Adds a sentence for the artist to the report, once."""
+        if message not in self.warnings:
+            self.warnings.append(message)
+
+    def _seconds_left_of_phase(self, step: int, total: int) -> float | None:
+        if step <= 0 or total <= 0:
+            return None
+        spent = time.monotonic() - self._phase_started
+        return min(spent / step * (total - step), max(self.seconds_left(), 0.0))

@@ -1,0 +1,1 @@
+"""What the Blender add-on and the compute backend share: meshes, messages, and the wire between them."""

@@ -1,0 +1,219 @@
+"""Every message as a frozen dataclass: the whole vocabulary on one screen. ``docs/PROTOCOL.md`` is normative."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from protocol.mesh import Float32, Float64, Int32, MeshData
+from protocol.settings import MethodSpec, SettingValue
+
+PROTOCOL = (1, 0)  # (major, minor); majors must match, the lower minor is spoken
+
+EASINGS = ("linear", "ease-in", "ease-out", "ease-in-out")
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """Which times of a morph are baked."""
+
+    frames: int = 24  # number of frames, both ends included
+    easing: str = "linear"  # one of EASINGS
+    constant_speed: bool = False  # re-time so that the mean vertex speed is constant
+    reverse: bool = False  # from the target to the source
+
+
+@dataclass(frozen=True, eq=False)
+class MorphRequest:
+    """What to morph and how. ``pairs`` and ``correspondence`` say what is known of the match."""
+
+    source: MeshData
+    target: MeshData
+    method: str
+    etag: str  # of the MethodSpec that the settings were made for
+    preset: str = "standard"
+    settings: Mapping[str, SettingValue] = field(default_factory=dict)  # changes to the preset
+    correspondence: str = "auto"  # auto | vertex-order | table
+    pairs: NDArray[np.int32] | None = None  # [K, 2] source and target vertex, with correspondence = table
+    weights: Float32 | None = None  # [K], > 0
+    timeline: Timeline = field(default_factory=Timeline)
+    carry: tuple[MeshData, ...] = ()  # objects that ride along
+    seconds: float | None = None  # wall-time budget of preparation and training
+    seed: int = 0
+    device: str = "auto"  # auto | cpu | cuda | mps
+    preview_frames: int = 0  # coarse frames in each live preview; 0: none
+
+
+# client -> server ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Hello:
+    """First message of every connection."""
+
+    protocol: tuple[int, int]
+    app: str  # e.g. "tweenfield-addon 0.1.0"
+    session: str  # the client's own id; the same after a reconnect
+    token: str  # the secret of the connection file
+
+
+@dataclass(frozen=True, eq=False)
+class Submit:
+    """Starts a job. Repeating a job id returns the same job."""
+
+    job: str  # made by the client: 1..64 characters of [0-9a-z-]
+    request: MorphRequest
+
+
+@dataclass(frozen=True)
+class Bake:
+    """Starts a job that bakes the morph of a finished job again, without training."""
+
+    job: str
+    base: str  # id of the finished job
+    timeline: Timeline
+
+
+@dataclass(frozen=True)
+class Cancel:
+    job: str
+
+
+@dataclass(frozen=True)
+class Resume:
+    """Takes a job's stream up again after a lost connection: frames follow from ``next_seq`` on."""
+
+    job: str
+    next_seq: int
+
+
+@dataclass(frozen=True)
+class Credit:
+    """Allows ``frames`` more frames of a job to be sent; given after the earlier ones were taken in."""
+
+    job: str
+    frames: int
+
+
+@dataclass(frozen=True)
+class PreviewSeen:
+    """The preview was taken in; the next one may be sent."""
+
+    job: str
+    revision: int
+
+
+@dataclass(frozen=True)
+class Ping:
+    nonce: int
+
+
+@dataclass(frozen=True)
+class Shutdown:
+    """Ends the server; running jobs are cancelled."""
+
+
+# server -> client ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Welcome:
+    protocol: tuple[int, int]  # the version that will be spoken
+    app: str
+    session: str  # the server's id; another one after a restart
+    methods: tuple[MethodSpec, ...]
+    devices: tuple[str, ...]
+    limits: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Answer to a Hello that is not accepted."""
+
+    reason: str
+    supported: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class JobState:
+    """The state of a job: in answer to Submit, Bake, Cancel and Resume, and whenever it changes."""
+
+    job: str
+    state: str  # protocol.states.State
+    total_frames: int
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Latest wins; never queued behind frames."""
+
+    job: str
+    phase: str
+    step: int
+    total: int
+    loss: float | None
+    elapsed: float  # seconds since the job started
+    seconds_left: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class Preview:
+    """Coarse frames of the morph as trained so far; each revision replaces the one before."""
+
+    job: str
+    revision: int
+    times: Float64  # [P]
+    vertices: Float32  # [P, V, 3], in the source's origin and scale
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One baked frame. Faces only where the topology is not the source's."""
+
+    job: str
+    seq: int  # 0 .. total - 1, no gaps
+    total: int
+    time: float  # in 0..1
+    vertices: Float32  # [V, 3]
+    origin: Float64  # [3]
+    scale: float
+    face_offsets: Int32 | None = None  # [F + 1]
+    face_indices: Int32 | None = None  # [C]
+    carried: tuple[Float32, ...] = ()  # one [N, 3] per carried object, in that object's origin and scale
+
+
+@dataclass(frozen=True, eq=False)
+class Finished:
+    """Follows the last frame: the report, and the trained morph as the bytes of a safetensors file."""
+
+    job: str
+    report: Mapping[str, Any]  # plain types only
+    morph: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Error:
+    """An error as data; ``job`` is empty when it belongs to no job."""
+
+    code: str
+    message: str  # for the artist: what was wrong, where, what to do
+    detail: str = ""  # for the log
+    retryable: bool = False
+    job: str = ""
+
+
+@dataclass(frozen=True)
+class Gone:
+    """The server does not know this job (it was restarted, or the job was deleted)."""
+
+    job: str
+
+
+@dataclass(frozen=True)
+class Pong:
+    nonce: int
+    session: str  # the server's id
