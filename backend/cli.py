@@ -1,0 +1,101 @@
+"""The command line: finds the command, runs it, and turns every fault into one plain line and an exit status."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+from backend import __version__
+from backend.commands.parser import CommandError, Parser, spelled
+
+COMMANDS: Final = {
+    "morph": "morph one mesh into another; leaves frames, a report and a picture in a folder",
+    "bake": "frames from a morph that is already trained",
+    "serve": "run the backend that Blender talks to",
+    "evaluate": "measure a folder of frames against its source, target and truth",
+    "demo": "morph the shipped fox through a real backend, as Blender would",
+    "bench": "measure speed and quality, and write the table",
+    "doctor": "check this machine: versions, devices, ports, libraries",
+}
+BAD_INPUT: Final = 2
+INTERRUPTED: Final = 130
+REMEDIES: Final = {
+    errno.ENOSPC: ": free some space there or choose another folder",
+    errno.EDQUOT: ": free some space there or choose another folder",
+    errno.EFBIG: ": choose another folder, this one does not take a file of that size",
+    errno.EROFS: ": choose another folder, this one cannot be written to",
+    errno.EACCES: ": choose another folder or give yourself the right to use this one",
+    errno.EPERM: ": choose another folder or give yourself the right to use this one",
+    errno.ENOENT: ": check the path",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command and returns the exit status: 0 done, 2 bad input, 130 stopped by Ctrl-C."""
+    given = spelled(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return _run(given)
+    except KeyboardInterrupt:
+        sys.stderr.write("\ntweenfield: stopped\n")
+        return INTERRUPTED
+    except BrokenPipeError:
+        return 1
+    except (ValueError, OSError, MemoryError, RuntimeError) as error:
+        message = _plain(error)
+        if message is None:
+            raise
+        sys.stderr.write(f"tweenfield: error: {message}\n")
+        return BAD_INPUT
+
+
+def _run(given: list[str]) -> int:
+    if not given or given[0] in ("-h", "--help", "help"):
+        sys.stdout.write(_overview())
+        return 0
+    if given[0] == "--version":
+        sys.stdout.write(f"tweenfield {__version__}\n")
+        return 0
+    name = given[0].replace("_", "-")
+    if name not in COMMANDS:
+        raise CommandError(f"there is no command {given[0]!r}; there are {', '.join(COMMANDS)}")
+    module = importlib.import_module(f"backend.commands.{name.replace('-', '_')}")
+    parser = Parser(f"tweenfield {name}", COMMANDS[name][0].upper() + COMMANDS[name][1:] + ".")
+    module.add_arguments(parser)
+    status: int = module.run(parser.parse_args(given[1:]))
+    return status
+
+
+def _overview() -> str:
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name.ljust(width)}  {purpose}" for name, purpose in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: tweenfield COMMAND ...    (python -m backend COMMAND ... is the same)",
+            "",
+            "In-betweens for Blender: morphs one mesh into another.",
+            "",
+            *lines,
+            "",
+            "tweenfield COMMAND --help tells more of a command; tweenfield --version tells the version.",
+            "",
+        ]
+    )
+
+
+def _plain(error: Exception) -> str | None:
+    """The fault in one line, or None when it is ours and the traceback is wanted."""
+    from backend.correspondence.correspondence import CorrespondenceError
+    from protocol.mesh import MeshError
+    from protocol.settings import SettingError
+
+    if isinstance(error, CommandError | MeshError | CorrespondenceError | SettingError):
+        return " ".join(str(error).split())
+    if isinstance(error, OSError):
+        what = error.strerror or str(error)
+        return f"{error.filename}: {what}{REMEDIES.get(error.errno or 0, '')}" if error.filename else what
+    if isinstance(error, MemoryError) or "memory" in str(error).lower():
+        return f"out of memory ({' '.join(str(error).split())[:200]}): take a lighter preset or a smaller mesh"
+    return None

@@ -1,0 +1,100 @@
+"""The output folder of a command: filled aside and put in place at the end, so that no error leaves half of one."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from backend.commands.parser import CommandError
+
+REPORT = "report.json"
+OURS = re.compile(r"(frame_\d{4,}\.ply|carry_.+_\d{4,}\.ply|contact_sheet\.png|morph\.(safetensors|glb)|report\.json)\Z")
+
+
+@contextmanager
+def output_folder(out: Path, force: bool = False) -> Iterator[Path]:
+    """A folder to write into. Its files are moved to ``out`` when the block ends well, and deleted otherwise.
+
+    An earlier result in ``out`` is replaced; a folder with anything else in it is refused, unless ``force``, and even
+    then only files of the names that Tweenfield writes are ever replaced.
+    """
+    check_output(out, force)
+    created = _missing_parents(out)
+    try:
+        aside = _make_aside(out)
+        try:
+            yield aside
+            _put_in_place(aside, out)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+    except BaseException:
+        for folder in created:
+            _remove_if_empty(folder)
+        raise
+
+
+def check_output(out: Path, force: bool) -> None:
+    """Raises ``CommandError`` if ``out`` is a file, or holds something that is not an earlier result."""
+    if out.exists() and not out.is_dir():
+        raise CommandError(f"{out}: is a file; --out names a folder")
+    if force or not out.is_dir() or not any(out.iterdir()) or _is_result(out):
+        return
+    raise CommandError(
+        f"{out}: the folder holds other files; choose a new folder, or add --force to put the result among them"
+    )
+
+
+def _is_result(folder: Path) -> bool:
+    try:
+        report = json.loads((folder / REPORT).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(report, dict) and "tweenfield" in report.get("versions", {})
+
+
+def _missing_parents(out: Path) -> list[Path]:
+    """The folders above ``out`` that do not exist yet, the innermost first."""
+    return [parent for parent in out.absolute().parents if not parent.exists()]
+
+
+def _make_aside(out: Path) -> Path:
+    """A new folder on the same disk: inside ``out`` if that exists, beside it otherwise."""
+    home = out if out.is_dir() else out.absolute().parent
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(prefix=".tweenfield-", dir=home))
+    except OSError as error:
+        raise CommandError(
+            f"{out}: no folder can be written there ({error.strerror}); choose another --out"
+        ) from error
+
+
+def _put_in_place(aside: Path, out: Path) -> None:
+    if not out.is_dir():
+        aside.chmod(0o777 & ~_umask())
+        aside.rename(out)
+        return
+    for old in out.iterdir():
+        if OURS.match(old.name) and old.is_file():
+            old.unlink()
+    for new in aside.iterdir():
+        new.replace(out / new.name)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _remove_if_empty(folder: Path) -> None:
+    try:
+        folder.rmdir()
+    except OSError:
+        return
