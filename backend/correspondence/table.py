@@ -44,7 +44,7 @@ def _load(path: Path) -> dict[str, NDArray[np.generic]]:
         raise CorrespondenceError(f"{path}: is not a table; {FORMS}") from error
 
 
-def from_table(
+def check_pairs(
     pairs: NDArray[np.integer[Any]],  # [K, 2]
     weights: NDArray[np.floating[Any]] | None,  # [K]
     n_source: int,

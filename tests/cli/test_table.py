@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from backend.correspondence.correspondence import CorrespondenceError
-from backend.correspondence.table import from_table, read_table
+from backend.correspondence.table import check_pairs, read_table
 
 
 def saved(path: Path, array: NDArray[np.generic]) -> Path:
@@ -34,7 +34,7 @@ def test_map_with_holes(tmp_path: Path) -> None:
 def test_pairs_with_weights(tmp_path: Path) -> None:
     np.savez(tmp_path / "t.npz", pairs=np.array([[0, 1], [2, 3]]), weights=np.array([0.5, 2.0], np.float32))
     pairs, weights = read_table(tmp_path / "t.npz", 3)
-    found = from_table(pairs, weights, 3, 4)
+    found = check_pairs(pairs, weights, 3, 4)
     assert found.source.tolist() == [0, 2]
     assert found.target.tolist() == [1, 3]
     assert found.weights.tolist() == [0.5, 2.0]
@@ -42,7 +42,7 @@ def test_pairs_with_weights(tmp_path: Path) -> None:
 
 
 def test_weights_are_one_when_none_are_given() -> None:
-    assert from_table(np.array([[0, 0]]), None, 1, 1).weights.tolist() == [1.0]
+    assert check_pairs(np.array([[0, 0]]), None, 1, 1).weights.tolist() == [1.0]
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
 )
 def test_indices_out_of_range(pairs: object, words: str) -> None:
     with pytest.raises(CorrespondenceError) as error:
-        from_table(np.asarray(pairs), None, 5, 5, "match.npy")
+        check_pairs(np.asarray(pairs), None, 5, 5, "match.npy")
     assert str(error.value).startswith("match.npy: ")
     assert words in str(error.value)
 
@@ -111,5 +111,5 @@ def test_indices_out_of_range(pairs: object, words: str) -> None:
 )
 def test_weights_that_cannot_be(weights: object, words: str) -> None:
     with pytest.raises(CorrespondenceError) as error:
-        from_table(np.array([[0, 0], [1, 1]]), np.asarray(weights), 2, 2)
+        check_pairs(np.array([[0, 0], [1, 1]]), np.asarray(weights), 2, 2)
     assert words in str(error.value)
