@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,3 +16,14 @@ import build_addon
 def addon_zip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The extension for this platform, built once."""
     return build_addon.build(tmp_path_factory.mktemp("addon"), build_addon.this_platform())
+
+
+@pytest.fixture(scope="session")
+def blender_python() -> Path:
+    """The Python that scripts importing bpy are run with; ``python -m tests.blender.versions`` sets another one."""
+    chosen = os.environ.get("TWEENFIELD_BLENDER_PYTHON")
+    if chosen:
+        return Path(chosen)
+    if importlib.util.find_spec("bpy") is None:
+        pytest.skip("bpy is not installed")
+    return Path(sys.executable)
