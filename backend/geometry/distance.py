@@ -1,0 +1,57 @@
+"""Distances between points and surfaces."""
+
+from __future__ import annotations
+
+import igl
+import numpy as np
+from scipy.spatial import cKDTree
+
+from backend.geometry.arrays import Float64, Int64, Integers
+
+
+def closest_on_surface(
+    points: Float64,  # [N, 3]
+    positions: Float64,  # [W, 3]
+    triangles: Integers,  # [T, 3]
+) -> tuple[Float64, Int64, Float64]:
+    """Distance [N], triangle [N] and closest surface point [N, 3] of every point."""
+    if not len(points):
+        return np.zeros(0), np.zeros(0, np.int64), np.zeros((0, 3))
+    middle, size = _frame(positions)
+    squared, face, closest = igl.point_mesh_squared_distance(
+        _rows((points - middle) / size), _rows((positions - middle) / size), np.ascontiguousarray(triangles, np.int64)
+    )
+    distance = np.sqrt(np.maximum(np.asarray(squared).reshape(-1), 0.0)) * size
+    return distance, np.asarray(face, np.int64).reshape(-1), np.asarray(closest).reshape(-1, 3) * size + middle
+
+
+def signed_distance(points: Float64, positions: Float64, triangles: Integers) -> Float64:
+    """Distance [N] to the surface, negative inside.
+
+    The sign comes from the generalised winding number (Jacobson et al., SIGGRAPH 2013, in its fast form, Barill et
+    al. 2018), which also holds for holes and overlapping parts.
+    """
+    distance, _, _ = closest_on_surface(points, positions, triangles)
+    middle, size = _frame(positions)
+    winding = igl.fast_winding_number(
+        _rows((positions - middle) / size), np.ascontiguousarray(triangles, np.int64), _rows((points - middle) / size)
+    )
+    return np.where(np.asarray(winding).reshape(-1) > 0.5, -distance, distance)
+
+
+def nearest_distances(a: Float64, b: Float64) -> tuple[Float64, Float64]:
+    """From every point of ``a`` [N, 3] to the nearest of ``b`` [M, 3], and the other way: distances [N] and [M]."""
+    return (
+        np.asarray(cKDTree(b).query(a, workers=-1)[0], np.float64),
+        np.asarray(cKDTree(a).query(b, workers=-1)[0], np.float64),
+    )
+
+
+def _frame(positions: Float64) -> tuple[Float64, float]:
+    """Middle [3] and size of the box: tree searches are scaled to order one, tiny and huge meshes alike."""
+    low, high = positions.min(axis=0), positions.max(axis=0)
+    return (low + high) / 2, float((high - low).max()) or 1.0
+
+
+def _rows(points: Float64) -> Float64:
+    return np.ascontiguousarray(points, np.float64)

@@ -1,0 +1,106 @@
+"""Wavefront OBJ: polygons and texture coordinates, in the file's own vertex order."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+
+from backend.geometry.arrays import Float32, Float64, Int64, Reals
+from backend.geometry.polygons import FormatError, Polygons, numbers, whole_numbers
+from protocol.mesh import MeshData
+
+
+def parse_obj(data: bytes) -> Polygons:
+    """All vertices (unused ones too), all faces and, where corners have them, texture coordinates."""
+    vertex_lines: list[bytes] = []
+    uv_lines: list[bytes] = []
+    face_lines: list[bytes] = []
+    seen: list[tuple[int, int]] = []  # vertices and texture coordinates before each face, for negative indices
+    for line in data.replace(b"\\\r\n", b" ").replace(b"\\\n", b" ").splitlines():
+        if b"#" in line:
+            line = line.split(b"#", 1)[0]
+        head, _, rest = line.lstrip().replace(b"\t", b" ").partition(b" ")
+        if head == b"v":
+            vertex_lines.append(rest)
+        elif head == b"f":
+            face_lines.append(rest)
+            seen.append((len(vertex_lines), len(uv_lines)))
+        elif head == b"vt":
+            uv_lines.append(rest)
+    sizes = np.array([len(line.split()) for line in face_lines], np.int64)
+    before = np.repeat(np.array(seen, np.int64).reshape(-1, 2), sizes, axis=0)  # [C, 2]
+    corners = _corners(b" ".join(face_lines))  # [C, 2], from 1, from the end where negative, 0: none
+    indices = np.where(corners < 0, before + corners, corners - 1)
+    if (corners[:, 0] == 0).any():
+        raise FormatError("a face uses vertex 0, but OBJ counts from 1; export it again")
+    positions = _columns(vertex_lines, 3, "vertex coordinate")
+    return Polygons(positions, sizes, indices[:, 0], _corner_uv(uv_lines, corners[:, 1], indices[:, 1]))
+
+
+def _columns(lines: list[bytes], n: int, what: str) -> Float64:
+    """The first ``n`` columns of ``lines``."""
+    tokens = b" ".join(lines).split()
+    if len(tokens) == n * len(lines) and (not lines or len(lines[0].split()) == n):
+        values = numbers(tokens, what).reshape(-1, n)
+        return values
+    rows = [line.split()[:n] for line in lines]
+    short = next((k for k, row in enumerate(rows) if len(row) < n), None)
+    if short is not None:
+        raise FormatError(
+            f"{what} line {short + 1} has fewer than {n} numbers; the file is incomplete, export it again"
+        )
+    return numbers([token for row in rows for token in row], what).reshape(-1, n)
+
+
+def _corners(text: bytes) -> Int64:
+    """Vertex and texture index [C, 2] of every corner ``v``, ``v/t``, ``v//n`` or ``v/t/n``; 0 where left out."""
+    tokens = text.split()
+    slashes = text.count(b"/")
+    if not tokens:
+        return np.zeros((0, 2), np.int64)
+    if slashes == 0:
+        vertices = whole_numbers(tokens, "face index")
+        return np.stack([vertices, np.zeros_like(vertices)], axis=1)
+    per_corner = tokens[0].count(b"/")
+    full = text.replace(b"//", b"/0/") if per_corner == 2 else text
+    fields = full.replace(b"/", b" ").split()
+    # Equal totals could still hide corners of different forms that even out, so every corner is looked at.
+    even = slashes == per_corner * len(tokens) and len(fields) == (per_corner + 1) * len(tokens)
+    if even and all(token.count(b"/") == per_corner for token in tokens):
+        return whole_numbers(fields, "face index").reshape(-1, per_corner + 1)[:, :2]
+    parts = [(*token.split(b"/"), b"")[:2] for token in tokens]
+    return whole_numbers([part or b"0" for pair in parts for part in pair], "face index").reshape(-1, 2)
+
+
+def _corner_uv(lines: list[bytes], given: Int64, indices: Int64) -> Float32 | None:
+    """Texture coordinates [C, 2]; 0 at corners without, ``None`` when no corner has any."""
+    has = given != 0
+    if not has.any():
+        return None
+    table = _columns(lines, 2, "texture coordinate") if lines else np.zeros((0, 2))
+    used = indices[has]
+    if (used < 0).any() or (used >= len(table)).any():
+        raise FormatError(
+            f"faces refer to texture coordinates that do not exist (there are {len(table)}); the file is incomplete or "
+            "damaged, export it again"
+        )
+    uv = np.zeros((len(given), 2), np.float32)
+    uv[has] = table[used]
+    return uv
+
+
+def obj_text(mesh: MeshData) -> str:
+    """``mesh`` as OBJ text, with texture coordinates where it has them; numbers read back exactly."""
+    relative = mesh.origin.any() or mesh.scale != 1.0
+    positions: Reals = mesh.positions() if relative else mesh.vertices
+    lines = [f"v {x!s} {y!s} {z!s}" for x, y, z in positions]
+    uv = mesh.attributes.get("uv")
+    words = [str(vertex) for vertex in (mesh.face_indices + 1).tolist()]
+    if uv is not None and uv.shape == (len(mesh.face_indices), 2):
+        table, number = np.unique(np.asarray(uv, np.float32), axis=0, return_inverse=True)
+        lines += [f"vt {u!s} {v!s}" for u, v in table]
+        words = [f"{word}/{t + 1}" for word, t in zip(words, number.reshape(-1).tolist(), strict=True)]
+    ends = mesh.face_offsets.tolist()
+    lines += ["f " + " ".join(words[a:b]) for a, b in pairwise(ends)]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,54 @@
+"""``Polygons``: what a file parser hands over before it is checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from backend.geometry.arrays import Float32, Float64, Int64
+
+
+class FormatError(Exception):
+    """A file that breaks the rules of its format; the message completes "FILE: ..."."""
+
+
+@dataclass(frozen=True, eq=False)
+class Polygons:
+    """Vertices and faces as they stand in a file."""
+
+    positions: Float64  # [V, 3]
+    sizes: Int64  # [F], corners of each face
+    indices: Int64  # [C]
+    uv: Float32 | None = None  # [C, 2]
+
+    def offsets(self) -> Int64:
+        """First corner of each face, and the end [F + 1]."""
+        return np.concatenate([np.zeros(1, np.int64), np.cumsum(self.sizes)])
+
+
+def numbers(tokens: list[bytes], what: str) -> Float64:
+    """Tokens of a text file as float64; ``FormatError`` naming the first that is no number."""
+    if not tokens:
+        return np.zeros(0)
+    try:
+        return np.array(tokens).astype(np.float64)
+    except ValueError:
+        bad = next(token for token in tokens if not _is_number(token))
+        raise FormatError(f"{what} {bad.decode(errors='replace')[:40]!r} is not a number") from None
+
+
+def whole_numbers(tokens: list[bytes], what: str) -> Int64:
+    """Tokens of a text file as int64."""
+    values = numbers(tokens, what)
+    if len(values) and not (np.isfinite(values).all() and (values == np.round(values)).all()):
+        raise FormatError(f"{what} is not a whole number")
+    return values.astype(np.int64)
+
+
+def _is_number(token: bytes) -> bool:
+    try:
+        float(token)
+    except ValueError:
+        return False
+    return True

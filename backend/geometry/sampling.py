@@ -1,0 +1,39 @@
+"""Random points on a surface."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from backend.geometry.arrays import Float64, Int64, Integers
+from backend.geometry.triangles import areas
+
+
+def sample_surface(
+    positions: Float64,  # [W, 3]
+    triangles: Integers,  # [T, 3]
+    n: int,
+    rng: np.random.Generator,
+) -> tuple[Float64, Int64, Float64]:
+    """``n`` points uniform by area: points [n, 3], their triangles [n] and barycentric coordinates [n, 3]."""
+    reach = np.cumsum(areas(positions, triangles))
+    total = float(reach[-1]) if len(reach) else 0.0
+    if not np.isfinite(total) or total <= 0.0:
+        raise ValueError("the surface has no finite area to sample")
+    faces = np.searchsorted(reach, rng.random(n) * total, side="right")
+    faces = np.minimum(faces, len(reach) - 1).astype(np.int64)
+    u, v = rng.random((2, n))
+    outside = u + v > 1.0
+    u, v = np.where(outside, 1.0 - u, u), np.where(outside, 1.0 - v, v)
+    barycentric = np.stack([1.0 - u - v, u, v], axis=1)
+    return interpolate(positions, triangles, faces, barycentric), faces, barycentric
+
+
+def interpolate(
+    values: Float64,  # [W, ...]
+    triangles: Integers,  # [T, 3]
+    faces: Integers,  # [n]
+    barycentric: Float64,  # [n, 3]
+) -> Float64:
+    """Values of the vertices at surface points [n, ...]."""
+    corners = values[triangles[faces]]  # [n, 3, ...]
+    return np.asarray(np.einsum("nk,nk...->n...", barycentric, corners))

@@ -1,0 +1,48 @@
+"""Plain quantities of a triangle mesh: areas, normals, volume, the size of its box, its connected parts."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+
+from backend.geometry.arrays import Float64, Int64, Integers
+
+
+def area_vectors(positions: Float64, triangles: Integers) -> Float64:
+    """Normals [T, 3] as long as the triangle's area."""
+    a, b, c = (positions[triangles[:, k]] for k in range(3))
+    return np.asarray(np.cross(b - a, c - a) / 2)
+
+
+def areas(positions: Float64, triangles: Integers) -> Float64:
+    """Area of every triangle [T]."""
+    return np.asarray(np.linalg.norm(area_vectors(positions, triangles), axis=1))
+
+
+def signed_volume(positions: Float64, triangles: Integers) -> float:
+    """Enclosed volume of a closed mesh; positive when the normals point outwards."""
+    return float(signed_volumes(positions, triangles).sum())
+
+
+def signed_volumes(positions: Float64, triangles: Integers) -> Float64:
+    """Volume of the tetrahedron between each triangle and the middle of the box [T]."""
+    middle = (positions.min(axis=0) + positions.max(axis=0)) / 2
+    centred = positions - middle
+    vectors = area_vectors(centred, triangles)
+    return np.asarray(np.einsum("ti,ti->t", centred[triangles[:, 0]], vectors) / 3)
+
+
+def diagonal(positions: Float64, triangles: Integers) -> float:
+    """Diagonal of the axis-aligned box of the vertices that faces use."""
+    used = positions[np.unique(triangles)]
+    return float(np.linalg.norm(np.ptp(used, axis=0)))
+
+
+def parts(n_vertices: int, triangles: Integers) -> tuple[int, Int64]:
+    """Number of connected parts (lone vertices counted) and the part of every vertex [V]."""
+    rows = np.concatenate([triangles[:, 0], triangles[:, 1]])
+    columns = np.concatenate([triangles[:, 1], triangles[:, 2]])
+    graph = coo_matrix((np.ones(len(rows), np.int8), (rows, columns)), shape=(n_vertices, n_vertices))
+    n, label = connected_components(graph, directed=False)
+    return int(n), np.asarray(label, np.int64)
