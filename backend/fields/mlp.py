@@ -1,0 +1,164 @@
+"""``Mlp``: the plain network under every field, with its exact space derivatives computed in one pass."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from backend.fields.activations import ACTIVATIONS
+
+
+@dataclass(frozen=True)
+class MlpShape:
+    """The form of a network. ``skip`` is the layer (0-based) that sees the input a second time; None for no skip."""
+
+    inputs: int
+    outputs: int
+    width: int
+    depth: int  # hidden layers
+    activation: str
+    skip: int | None = None
+
+    def sizes(self) -> list[tuple[int, int]]:
+        """(inputs, outputs) of each hidden layer, then of the last.
+
+        The skip layer takes the input beside its ordinary input and is narrower by as much, as in the authors' code
+        (IGR narrows the layer before instead; both hold the same information).
+        """
+        sizes, before = [], self.inputs
+        for layer in range(self.depth):
+            skips = layer == self.skip
+            after = self.width - self.inputs if skips else self.width
+            sizes.append((before + self.inputs if skips else before, after))
+            before = after
+        return [*sizes, (before, self.outputs)]
+
+
+@dataclass(frozen=True)
+class Jets:
+    """A map from D coordinates and its derivatives at N points; ``laplacian`` is None when it was not asked for."""
+
+    value: Tensor  # [N, O]
+    jacobian: Tensor  # [N, O, D], jacobian[n, o, d] = d value_o / d x_d
+    laplacian: Tensor | None  # [N, O]
+
+
+class Mlp(nn.Module):
+    """Linear layers with one activation between them, and optionally the input once more in the middle."""
+
+    def __init__(self, shape: MlpShape) -> None:
+        super().__init__()
+        self.shape = shape
+        self.activation = ACTIVATIONS[shape.activation]
+        self.layers = nn.ModuleList(nn.Linear(before, after) for before, after in shape.sizes())
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """[N, inputs] -> [N, outputs]. Cost: one pass."""
+        outputs: Tensor = self.layer(-1)(self.features(inputs))
+        return outputs
+
+    def features(self, inputs: Tensor) -> Tensor:
+        """What the last layer sees: [N, inputs] -> [N, width]."""
+        hidden = inputs
+        for index in range(self.shape.depth):
+            hidden = self.activation.value(self.layer(index)(self._joined(index, hidden, inputs)))
+        return hidden
+
+    def jets(self, inputs: Tensor, directions: int, *, second: bool) -> Jets:
+        """Value, Jacobian and (with ``second``) Laplacian over the first ``directions`` inputs.
+
+        Value, D tangents and the Laplacian travel together as one stack (forward mode, to second order): 1 + D passes
+        without the Laplacian, 2 + D with it, and ordinary autograd differentiates the result for training.
+        """
+        basis = torch.eye(directions, inputs.shape[1], dtype=inputs.dtype, device=inputs.device)
+        tangents = basis[:, None].expand(-1, len(inputs), -1)  # [D, N, I]
+        curvature = torch.zeros_like(inputs)[None]
+        start = torch.cat([inputs[None], tangents, curvature] if second else [inputs[None], tangents])
+        stack = start  # [1 + D (+ 1), N, I]
+        for index in range(self.shape.depth):
+            stack = self._through(index, self._joined(index, stack, start), directions)
+        stack = self._linear(-1, stack)
+        jacobian = stack[1 : 1 + directions].permute(1, 2, 0)
+        return Jets(stack[0], jacobian, stack[1 + directions] if second else None)
+
+    def value_and_gradient(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Of a network with one output: value [N] and gradient [N, inputs], by an explicit reverse sweep.
+
+        Two passes whatever the number of inputs; made of ordinary operations, so that one ordinary backward pass
+        differentiates it.
+        """
+        hidden, slopes = inputs, []
+        for index in range(self.shape.depth):
+            before = self.layer(index)(self._joined(index, hidden, inputs))
+            hidden, slope, _ = self.activation.derivatives(before)
+            slopes.append(slope)
+        value = self.layer(-1)(hidden)[:, 0]
+        row = self.layer(-1).weight.expand(len(inputs), -1)  # [N, width]: d value / d hidden
+        skipped = torch.zeros_like(inputs)
+        for index in reversed(range(self.shape.depth)):
+            row = (row * slopes[index]) @ self.layer(index).weight
+            if index == self.shape.skip:
+                row = row / math.sqrt(2.0)
+                skipped = row[:, -self.shape.inputs :]
+                row = row[:, : -self.shape.inputs]
+        return value, row + skipped
+
+    def layer(self, index: int) -> nn.Linear:
+        """Hidden layer ``index``, or the last layer (-1)."""
+        layer = self.layers[index]
+        assert isinstance(layer, nn.Linear)
+        return layer
+
+    def _joined(self, index: int, hidden: Tensor, inputs: Tensor) -> Tensor:
+        if index != self.shape.skip:
+            return hidden
+        return torch.cat([hidden, inputs], dim=-1) / math.sqrt(2.0)
+
+    def _linear(self, index: int, stack: Tensor) -> Tensor:
+        """The layer on a stack: the bias belongs to the value alone."""
+        layer = self.layer(index)
+        out = functional.linear(stack, layer.weight)
+        return torch.cat([out[:1] + layer.bias, out[1:]])
+
+    def _through(self, index: int, stack: Tensor, directions: int) -> Tensor:
+        """Hidden layer and activation on a stack: chain rule for the tangents and the Laplacian."""
+        stack = self._linear(index, stack)
+        value, first, curve = self.activation.derivatives(stack[0])
+        tangents = stack[1 : 1 + directions]
+        parts = [value[None], first * tangents]
+        if len(stack) > 1 + directions:
+            parts.append((first * stack[1 + directions] + curve * tangents.square().sum(0))[None])
+        return torch.cat(parts)
+
+
+def lecun_normal_(mlp: Mlp, generator: torch.Generator) -> None:
+    """Weights N(0, 1 / inputs) cut at two deviations, biases 0: the default of the authors' library."""
+    cut_std = 0.87962566103423978  # of a standard normal cut at +-2
+    with torch.no_grad():
+        for index in range(len(mlp.layers)):
+            layer = mlp.layer(index)
+            std = 1.0 / math.sqrt(layer.in_features) / cut_std
+            nn.init.trunc_normal_(layer.weight, 0.0, std, -2.0 * std, 2.0 * std, generator)
+            layer.bias.zero_()
+
+
+def sine_(mlp: Mlp, frequencies: Tensor, generator: torch.Generator) -> None:
+    """Weights for sine layers (SIREN, Sitzmann et al., NeurIPS 2020, section 3.2), frequencies folded into them.
+
+    ``frequencies`` [inputs], radians per unit of each input: the first layer is N(0, frequency^2), so that a network
+    of one hidden layer is a set of random Fourier features; later layers U(-sqrt(6 / n), sqrt(6 / n)); phases random.
+    """
+    with torch.no_grad():
+        for index in range(len(mlp.layers)):
+            layer = mlp.layer(index)
+            if index == 0:
+                layer.weight.normal_(0.0, 1.0, generator=generator).mul_(frequencies)
+                layer.bias.uniform_(-math.pi, math.pi, generator=generator)
+            else:
+                bound = math.sqrt(6.0 / layer.in_features)
+                layer.weight.uniform_(-bound, bound, generator=generator)
+                layer.bias.zero_()

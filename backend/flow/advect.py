@@ -1,0 +1,87 @@
+"""Carrying points along a field: one integration gives the position at every time between.
+
+A field is integrated once on a fixed grid of times; between two grid times the path is the cubic through both
+positions and velocities. The position at a time thus never depends on which other times are asked for, and many frames
+cost no more passes through the network than a few.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from backend.fields.derivatives import Field
+from backend.flow.integrate import STEPS, step_time
+
+CHUNK = 16_384  # points at once: keeps the layers of a small network inside the cache of a core
+
+
+@dataclass(frozen=True, eq=False)
+class Path:
+    """The way of N points from ``start`` to ``end`` over K equal steps."""
+
+    start: float
+    end: float
+    positions: Tensor  # [K + 1, N, 3]
+    velocities: Tensor  # [K + 1, N, 3]
+
+    def at(self, time: float) -> Tensor:
+        """Positions [N, 3] at ``time``; at grid times exactly those of the integrator. Outside, the nearest end."""
+        steps = len(self.positions) - 1
+        along = min(max((time - self.start) / (self.end - self.start) * steps, 0.0), float(steps))
+        index = min(int(along), steps - 1)
+        s, dt = along - index, (self.end - self.start) / steps
+        if s == 0.0 or s == 1.0:
+            return self.positions[index + round(s)].clone()
+        p, v = self.positions[index : index + 2], self.velocities[index : index + 2]
+        bend = (s - 1) * (s - 1) * s * dt * v[0] + s * s * (s - 1) * dt * v[1]
+        blend: Tensor = p[0] + s * s * (3 - 2 * s) * (p[1] - p[0]) + bend
+        return blend
+
+
+def advect(
+    field: Field,
+    points: Tensor,  # [N, 3], at time start
+    *,
+    start: float = 0.0,
+    end: float = 1.0,
+    steps: int = 16,
+    method: str = "midpoint",
+    chunk: int = CHUNK,
+) -> Path:
+    """The path of ``points``; ``end`` before ``start`` goes back in time.
+
+    Cost: steps times 1, 2 or 4 passes, plus 1. No gradients.
+    """
+    if start == end or steps < 1:
+        raise ValueError(f"a path needs some time and at least one step, not {start} to {end} in {steps} steps")
+    advance, dt = STEPS[method], (end - start) / steps
+    positions = points.new_empty((steps + 1, *points.shape))
+    velocities = torch.empty_like(positions)
+    with torch.inference_mode():
+        for first in range(0, len(points), chunk):
+            part = slice(first, first + chunk)
+            x = points[part]
+            for index in range(steps + 1):
+                time = step_time(start, end, steps, index)
+                velocity = field(x, time)
+                positions[index, part], velocities[index, part] = x, velocity
+                if index < steps:
+                    x = advance(field, x, time, dt, velocity)
+    return Path(start, end, positions, velocities)
+
+
+def trajectory(
+    field: Field,
+    points: Tensor,  # [N, 3], at time 0
+    times: Sequence[float],  # [T], each in 0..1, any order
+    *,
+    steps_per_unit: int = 16,
+    method: str = "midpoint",
+) -> Tensor:
+    """Positions [T, N, 3] at ``times`` of points given at time 0, all frames in one integration."""
+    path = advect(field, points, steps=steps_per_unit, method=method)
+    return torch.stack([path.at(time) for time in times])
