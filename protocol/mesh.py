@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,9 +36,9 @@ class MeshData:
 
     @staticmethod
     def from_positions(
-        positions: NDArray[np.floating],  # [V, 3], object space
-        face_offsets: NDArray[np.integer],
-        face_indices: NDArray[np.integer],
+        positions: NDArray[np.floating[Any]],  # [V, 3], object space
+        face_offsets: NDArray[np.integer[Any]],
+        face_indices: NDArray[np.integer[Any]],
         attributes: Mapping[str, NDArray[np.generic]] | None = None,
     ) -> MeshData:
         """Chooses origin and scale so that float32 loses nothing worth keeping of ``positions``."""
@@ -64,7 +65,7 @@ class MeshData:
         """Vertex positions [V, 3] in object space."""
         return self.origin + self.scale * self.vertices.astype(np.float64)
 
-    def with_positions(self, positions: NDArray[np.floating]) -> MeshData:
+    def with_positions(self, positions: NDArray[np.floating[Any]]) -> MeshData:
         """The same faces and attributes at other positions [V, 3] (object space), in this mesh's origin and scale."""
         relative = (np.asarray(positions, np.float64) - self.origin) / self.scale
         return replace(self, vertices=np.ascontiguousarray(relative, np.float32))
@@ -94,3 +95,36 @@ def frame_for(positions: Float64) -> tuple[Float64, float]:
     # A multiple of the scale, so that the subtraction of the origin is exact.
     origin = np.round((low + high) / 2 / scale) * scale if far else np.zeros(3)
     return origin, scale
+
+
+def check_structure(mesh: MeshData) -> None:
+    """Raises ``MeshError`` unless shapes, offsets and indices fit together. Says nothing of the geometry."""
+    n_vertices, n_corners = len(mesh.vertices), len(mesh.face_indices)
+    if mesh.vertices.ndim != 2 or mesh.vertices.shape[1] != 3:
+        raise MeshError(f"vertices have shape {list(mesh.vertices.shape)}; it must be [V, 3]")
+    if mesh.origin.shape != (3,) or not np.isfinite(mesh.origin).all():
+        raise MeshError("the origin must be three finite numbers")
+    if not (math.isfinite(mesh.scale) and mesh.scale > 0.0):
+        raise MeshError(f"the scale is {mesh.scale}; it must be above 0 and finite")
+    check_faces(mesh.face_offsets, mesh.face_indices, n_vertices)
+    for name, values in mesh.attributes.items():
+        if values.ndim < 1 or len(values) not in (n_vertices, n_corners):
+            raise MeshError(
+                f"attribute {name!r} has shape {list(values.shape)}; its first number must be that of the vertices, "
+                f"{n_vertices}, or of the face corners, {n_corners}"
+            )
+
+
+def check_faces(offsets: Int32, indices: Int32, n_vertices: int) -> None:
+    """Raises ``MeshError`` unless ``offsets`` [F + 1] and ``indices`` [C] describe polygons of ``n_vertices``."""
+    if offsets.ndim != 1 or indices.ndim != 1 or len(offsets) < 1:
+        raise MeshError("face offsets [F + 1] and face indices [C] must be lists, and offsets start with a 0")
+    if offsets[0] != 0 or offsets[-1] != len(indices):
+        raise MeshError(f"face offsets run from {offsets[0]} to {offsets[-1]}; they must run from 0 to {len(indices)}")
+    falls = np.flatnonzero(offsets[1:] < offsets[:-1])
+    if len(falls):
+        raise MeshError(f"the offset of face {falls[0] + 1} is smaller than that of the face before")
+    if len(indices) and (int(indices.min()) < 0 or int(indices.max()) >= n_vertices):
+        corner = int(np.flatnonzero((indices < 0) | (indices >= n_vertices))[0])
+        face = int(np.searchsorted(offsets, corner, side="right")) - 1
+        raise MeshError(f"face {face} names vertex {indices[corner]}; the mesh has vertices 0 to {n_vertices - 1}")

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from protocol.mesh import Float32, Float64, Int32, MeshData
 from protocol.settings import MethodSpec, SettingValue
+from protocol.states import State
 
 PROTOCOL = (1, 0)  # (major, minor); majors must match, the lower minor is spoken
+
+# Marks a field that travels as a document of its own beside the header, since it may outgrow the header's limit.
+ASIDE: Final[Literal["aside"]] = "aside"
 
 EASINGS = ("linear", "ease-in", "ease-out", "ease-in-out")
 
@@ -125,7 +129,7 @@ class Welcome:
     protocol: tuple[int, int]  # the version that will be spoken
     app: str
     session: str  # the server's id; another one after a restart
-    methods: tuple[MethodSpec, ...]
+    methods: Annotated[tuple[MethodSpec, ...], ASIDE]
     devices: tuple[str, ...]
     limits: Mapping[str, int]
 
@@ -143,7 +147,7 @@ class JobState:
     """The state of a job: in answer to Submit, Bake, Cancel and Resume, and whenever it changes."""
 
     job: str
-    state: str  # protocol.states.State
+    state: State
     total_frames: int
 
 
@@ -191,7 +195,7 @@ class Finished:
     """Follows the last frame: the report, and the trained morph as the bytes of a safetensors file."""
 
     job: str
-    report: Mapping[str, Any]  # plain types only
+    report: Annotated[Mapping[str, Any], ASIDE]  # plain types only
     morph: NDArray[np.uint8]
 
 
@@ -205,6 +209,11 @@ class Error:
     retryable: bool = False
     job: str = ""
 
+    def __post_init__(self) -> None:
+        # An error must always fit on the wire; of a long traceback the end says most.
+        object.__setattr__(self, "message", self.message[:2000])
+        object.__setattr__(self, "detail", self.detail[-3500:])
+
 
 @dataclass(frozen=True)
 class Gone:
@@ -217,3 +226,11 @@ class Gone:
 class Pong:
     nonce: int
     session: str  # the server's id
+
+
+CLIENT_MESSAGES = (Hello, Submit, Bake, Cancel, Resume, Credit, PreviewSeen, Ping, Shutdown)
+SERVER_MESSAGES = (Welcome, Refused, JobState, Progress, Preview, Frame, Finished, Error, Gone, Pong)
+
+ClientMessage = Hello | Submit | Bake | Cancel | Resume | Credit | PreviewSeen | Ping | Shutdown
+ServerMessage = Welcome | Refused | JobState | Progress | Preview | Frame | Finished | Error | Gone | Pong
+Message = ClientMessage | ServerMessage

@@ -74,7 +74,11 @@ class MethodSpec:
     @property
     def etag(self) -> str:
         """Changes whenever a setting, a default, a range or a preset changes; a submission repeats it."""
-        return hashlib.sha256(msgpack.packb(asdict(self))).hexdigest()[:16]
+        plain = asdict(self)
+        for setting in plain["settings"]:  # 0 and 0.0 are one range, whichever of them was written down
+            for end in ("minimum", "maximum"):
+                setting[end] = None if setting[end] is None else float(setting[end])
+        return hashlib.sha256(msgpack.packb(plain)).hexdigest()[:16]
 
     def resolve(self, preset: str, changed: Mapping[str, object]) -> dict[str, SettingValue]:
         """Every setting's value: defaults, then the preset, then what was changed by hand. Raises ``SettingError``."""

@@ -1,0 +1,168 @@
+"""What must hold inside a message beyond the types of its fields. Called on everything that comes in."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from protocol.flow_control import MAX_CREDIT
+from protocol.limits import Limits, WireError
+from protocol.mesh import MeshData, MeshError, check_faces, check_structure
+from protocol.messages import (
+    EASINGS,
+    Bake,
+    Cancel,
+    Credit,
+    Error,
+    Finished,
+    Frame,
+    Gone,
+    JobState,
+    MorphRequest,
+    Preview,
+    PreviewSeen,
+    Progress,
+    Resume,
+    Submit,
+    Timeline,
+)
+
+JOB = re.compile(r"[0-9a-z-]{1,64}\Z")
+MAX_FRAMES = 100_000  # of one timeline
+
+
+def _require(holds: bool, code: str, text: str) -> None:
+    if not holds:
+        raise WireError(code, text)
+
+
+def check_job(job: str, where: str) -> None:
+    _require(JOB.match(job) is not None, "bad-message", f"{where}: a job id has 1 to 64 characters of 0-9, a-z and -")
+
+
+def _check_size(n_vertices: int, n_faces: int, limits: Limits, where: str) -> None:
+    for count, limit, noun in ((n_vertices, limits.vertices, "vertices"), (n_faces, limits.faces, "faces")):
+        _require(count <= limit, "too-large", f"{where} has {count} {noun}; at most {limit} are taken")
+
+
+def _check_points(points: NDArray[Any], where: str) -> None:
+    shape = list(points.shape)
+    _require(len(shape) == 2 and shape[1] == 3, "bad-message", f"{where} has shape {shape}; it must be [N, 3]")
+
+
+def check_mesh(mesh: MeshData, limits: Limits, where: str) -> None:
+    _check_size(len(mesh.vertices), len(mesh.face_offsets) - 1, limits, where)
+    try:
+        check_structure(mesh)
+    except MeshError as problem:
+        raise WireError("bad-mesh", f"{where}: {problem}") from None
+
+
+def check_timeline(timeline: Timeline, limits: Limits, where: str) -> None:
+    in_range = 2 <= timeline.frames <= MAX_FRAMES
+    _require(in_range, "bad-setting", f"frames is {timeline.frames}; it must be from 2 to {MAX_FRAMES}")
+    known = timeline.easing in EASINGS
+    _require(known, "bad-setting", f"easing is {timeline.easing[:40]!r}; it must be one of {', '.join(EASINGS)}")
+
+
+def check_request(request: MorphRequest, limits: Limits, where: str) -> None:
+    known = request.correspondence in ("auto", "vertex-order", "table")
+    _require(known, "bad-setting", "correspondence must be auto, vertex-order or table")
+    _require((request.correspondence == "table") == (request.pairs is not None), "bad-table",
+             "pairs are given with correspondence = table, and only with it")  # fmt: skip
+    if request.pairs is not None:
+        shape = list(request.pairs.shape)
+        _require(len(shape) == 2 and shape[1] == 2, "bad-table", f"pairs have shape {shape}; it must be [K, 2]")
+    if request.weights is not None:
+        fits = request.pairs is not None and request.weights.shape == (len(request.pairs),)
+        _require(fits, "bad-table", f"weights have shape {list(request.weights.shape)}; one number per pair is needed")
+    if request.seconds is not None:
+        positive = math.isfinite(request.seconds) and request.seconds > 0
+        _require(positive, "bad-setting", f"seconds is {request.seconds}; it must be above 0")
+    _require(request.seed >= 0, "bad-setting", f"seed is {request.seed}; it must be at least 0")
+    _require(0 <= request.preview_frames <= 64, "bad-setting",
+             f"preview_frames is {request.preview_frames}; it must be from 0 to 64")  # fmt: skip
+
+
+def check_frame(frame: Frame, limits: Limits, where: str) -> None:
+    check_job(frame.job, where)
+    _require(0 <= frame.seq < frame.total, "bad-message", f"{where} is number {frame.seq} of {frame.total}")
+    _require(0.0 <= frame.time <= 1.0, "bad-message", f"{where} has time {frame.time}; it must be in 0..1")
+    _check_points(frame.vertices, f"{where}.vertices")
+    n_faces = 0 if frame.face_offsets is None else len(frame.face_offsets) - 1
+    _check_size(len(frame.vertices), n_faces, limits, where)
+    placed = frame.origin.shape == (3,) and bool(np.isfinite(frame.origin).all())
+    sized = math.isfinite(frame.scale) and frame.scale > 0.0
+    _require(placed and sized, "bad-message", f"{where} needs a finite origin [3] and a scale above 0")
+    both = (frame.face_offsets is None) == (frame.face_indices is None)
+    _require(both, "bad-message", f"{where} needs both face_offsets and face_indices, or neither")
+    if frame.face_offsets is not None and frame.face_indices is not None:
+        try:
+            check_faces(frame.face_offsets, frame.face_indices, len(frame.vertices))
+        except MeshError as problem:
+            raise WireError("bad-mesh", f"{where}: {problem}") from None
+    for i, points in enumerate(frame.carried):
+        _check_points(points, f"{where}.carried[{i}]")
+
+
+def check_preview(preview: Preview, limits: Limits, where: str) -> None:
+    check_job(preview.job, where)
+    _require(preview.revision >= 0, "bad-message", f"{where}.revision is {preview.revision}")
+    shape = preview.vertices.shape
+    fits = len(shape) == 3 and shape[2] == 3 and preview.times.shape == shape[:1]
+    _require(fits, "bad-message", f"{where} needs times [P] and vertices [P, V, 3]")
+    _check_size(shape[1], 0, limits, where)
+
+
+def check_credit(credit: Credit, limits: Limits, where: str) -> None:
+    check_job(credit.job, where)
+    fits = 1 <= credit.frames <= MAX_CREDIT
+    _require(fits, "bad-message", f"{where}.frames is {credit.frames}; it must be from 1 to {MAX_CREDIT}")
+
+
+def check_bake(bake: Bake, limits: Limits, where: str) -> None:
+    check_job(bake.job, where)
+    check_job(bake.base, f"{where}.base")
+
+
+def _not_negative(name: str) -> Callable[[Any, Limits, str], None]:
+    def check(message: Any, limits: Limits, where: str) -> None:
+        check_job(message.job, where)
+        value = getattr(message, name)
+        _require(value >= 0, "bad-message", f"{where}.{name} is {value}; it must be at least 0")
+
+    return check
+
+
+def _job_only(message: Any, limits: Limits, where: str) -> None:
+    check_job(message.job, where)
+
+
+def _job_or_none(message: Error, limits: Limits, where: str) -> None:
+    if message.job:
+        check_job(message.job, where)
+
+
+CHECKS: dict[type, Callable[[Any, Limits, str], None]] = {
+    MeshData: check_mesh,
+    Timeline: check_timeline,
+    MorphRequest: check_request,
+    Submit: _job_only,
+    Bake: check_bake,
+    Cancel: _job_only,
+    Resume: _not_negative("next_seq"),
+    Credit: check_credit,
+    PreviewSeen: _not_negative("revision"),
+    JobState: _not_negative("total_frames"),
+    Progress: _not_negative("step"),
+    Preview: check_preview,
+    Frame: check_frame,
+    Finished: _job_only,
+    Error: _job_or_none,
+    Gone: _job_only,
+}
