@@ -16,7 +16,7 @@ from torch import Tensor
 from backend.fields.derivatives import Field
 from backend.flow.integrate import STEPS, step_time
 
-CHUNK = 16_384  # points at once: keeps the layers of a small network inside the cache of a core
+CHUNK = 8_192  # points at once: the layers of a network then stay inside the cache of a core
 
 
 @dataclass(frozen=True, eq=False)
