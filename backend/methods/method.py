@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.correspondence.correspondence import Correspondence
+from backend.geometry.repair import WorkingMesh
 from backend.training.run import Run
 from protocol.mesh import MeshData
 from protocol.settings import SettingValue
@@ -18,29 +19,43 @@ from protocol.settings import SettingValue
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """The job as a method sees it: two checked meshes and what is known of their match."""
+    """The job as a method sees it: two checked meshes, the surfaces to compute on, and what is known of their match."""
 
     source: MeshData
     target: MeshData
-    correspondence: Correspondence | None
+    source_surface: WorkingMesh
+    target_surface: WorkingMesh
+    correspondence: Correspondence | None  # vertex numbers are those of the two surfaces
 
 
 class Morph(ABC):
-    """A motion from a source mesh to a target mesh; time runs from 0 to 1."""
+    """A motion from a source mesh to a target mesh; time runs from 0 to 1.
+
+    ``frame(0)`` of a morph that keeps the source's topology is the source bit for bit.
+    """
 
     source: MeshData
+    time_steps: int  # steps in time the motion was trained with
 
     @abstractmethod
+    def frames(self, times: Sequence[float]) -> Iterator[MeshData]:
+        """The mesh at each of ``times`` (in 0..1, in any order)."""
+
+    @abstractmethod
+    def carries(self, points: NDArray[np.float64], times: Sequence[float]) -> Iterator[NDArray[np.float64]]:
+        """Points [N, 3] (object space, given at time 0) carried along to each of ``times``."""
+
+    @abstractmethod
+    def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        """Arrays and plain values from which ``Method.restore`` makes the same morph again."""
+
     def frame(self, t: float) -> MeshData:
-        """The mesh at time ``t`` in 0..1. ``frame(0)`` of a fixed-topology morph is the source bit for bit."""
+        """The mesh at time ``t`` in 0..1."""
+        return next(self.frames([t]))
 
-    @abstractmethod
     def carry(self, points: NDArray[np.float64], t: float) -> NDArray[np.float64]:
         """Points [N, 3] (object space, given at time 0) carried along to time ``t``."""
-
-    @abstractmethod
-    def state(self) -> tuple[dict[str, NDArray[np.generic]], dict[str, Any]]:
-        """Arrays and plain values from which ``Method.restore`` makes the same morph again."""
+        return next(self.carries(points, [t]))
 
 
 class Method(ABC):
@@ -58,5 +73,5 @@ class Method(ABC):
         """Trains. Calls ``run.progress`` every step, which also raises ``Cancelled``; obeys ``run.seconds_left()``."""
 
     @abstractmethod
-    def restore(self, source: MeshData, arrays: Mapping[str, NDArray[np.generic]], values: Mapping[str, Any]) -> Morph:
+    def restore(self, source: MeshData, arrays: Mapping[str, NDArray[Any]], values: Mapping[str, Any]) -> Morph:
         """The morph whose ``state()`` was ``arrays`` and ``values``."""

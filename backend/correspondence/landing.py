@@ -1,0 +1,176 @@
+"""Where every source vertex ends: a correspondence, complete or not, becomes a pose of the source on the target.
+
+The pose minimises a robust matching energy and a gradient-domain smoothness energy, is then drawn onto the target's
+surface, and finally put on it exactly. Wrong pairs are outvoted by their neighbours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from backend.correspondence.correspondence import Correspondence
+from backend.geometry.distance import closest_on_surface
+from backend.geometry.edges import edges_of
+from backend.geometry.gradient_domain import GradientDomain, polar
+from backend.geometry.normalise import similarity_alignment
+
+Float = NDArray[np.float64]
+Int = NDArray[np.int64]
+
+MATCH_STEPS = 6
+SURFACE_STEPS = 12
+MATCH_WEIGHT = 6.0  # of a pair, against the smoothness of the triangles around it
+SURFACE_WEIGHT = 1.0  # of a vertex's closest target point, at first
+OUTLIER = 0.03  # residual, in target diagonals, at which a pair loses most of its say
+NEIGHBOURS = 8  # pairs that a pair is compared with
+TORN = 4.0  # a pair whose neighbours went this many times farther apart than is usual is wrong
+LONE_WEIGHT = 1e-6  # keeps a component without any pair where the alignment puts it
+
+
+@dataclass(frozen=True, eq=False)
+class Landing:
+    """A pose of the source surface on the target."""
+
+    positions: Float  # [W, 3]
+    on_surface: NDArray[np.bool_]  # [W], lies on the target's surface; false where the target has no counterpart
+
+
+def land(
+    source: Float,  # [W, 3]
+    triangles: Int,  # [T, 3]
+    target: Float,  # [U, 3]
+    target_triangles: Int,  # [S, 3]
+    correspondence: Correspondence,
+    check: Callable[[int, int], None],  # (step, steps); may raise to stop
+) -> Landing:
+    """Poses ``source`` on ``target``. A complete one-to-one vertex order is taken as it is."""
+    if correspondence.way == "vertex-order":
+        landed = np.zeros_like(source)
+        known = np.zeros(len(source), bool)
+        landed[correspondence.source] = target[correspondence.target]
+        known[correspondence.source] = True
+        if known.all():
+            return Landing(landed, known)
+    agreeing = _consistent(source, correspondence, target)
+    trusted = Correspondence(
+        correspondence.source[agreeing],
+        correspondence.target[agreeing],
+        correspondence.weights[agreeing],
+        correspondence.way,
+    )
+    goals, weights = _goals(trusted, target, len(source))
+    moved = similarity_alignment(target[trusted.target], source[trusted.source], trusted.weights).apply(source)
+    size = float(np.linalg.norm(np.ptp(target, axis=0)))
+    fit = _Fit(source, triangles, moved)
+    pose = moved
+    for step in range(MATCH_STEPS):
+        check(step, MATCH_STEPS + SURFACE_STEPS)
+        trust = weights * (_trust(pose, goals, weights, OUTLIER * size) if step > 2 else 1.0)
+        pose = fit.solve(pose, goals, MATCH_WEIGHT * trust, 4)
+    for step in range(SURFACE_STEPS):
+        check(MATCH_STEPS + step, MATCH_STEPS + SURFACE_STEPS)
+        facing = _closest(pose, triangles, target, target_triangles)
+        match = MATCH_WEIGHT * weights * _trust(pose, goals, weights, OUTLIER * size)
+        pull = SURFACE_WEIGHT * facing.valid * (1.0 + 20.0 * (step / (SURFACE_STEPS - 1)) ** 2)
+        total = match + pull
+        mixed = match[:, None] * goals + pull[:, None] * facing.points
+        pose = fit.solve(pose, mixed / np.where(total > 0, total, 1.0)[:, None], total, 2)
+    facing = _closest(pose, triangles, target, target_triangles)
+    return Landing(np.where(facing.valid[:, None], facing.points, pose), facing.valid)
+
+
+@dataclass(frozen=True, eq=False)
+class _Facing:
+    points: Float  # [W, 3], on the target
+    valid: NDArray[np.bool_]  # [W]
+
+
+class _Fit:
+    """Local-global steps of the smoothness energy around a start pose."""
+
+    def __init__(self, source: Float, triangles: Int, start: Float) -> None:
+        self._domain = GradientDomain(start, triangles)
+        self._start = start
+        self._area = np.bincount(triangles.ravel(), np.repeat(self._domain.areas, 3) / 3, len(source))
+        self._floor = LONE_WEIGHT * float(self._area.mean())
+        n, m = len(source), len(triangles)
+        # Averages triangle values over the ring of triangles around each: faces -> vertices -> faces.
+        incidence = sp.csr_matrix((np.ones(3 * m), (np.repeat(np.arange(m), 3), triangles.ravel())), shape=(m, n))
+        gather = sp.diags(1.0 / np.maximum(self._area, 1e-300) / 3) @ incidence.T @ sp.diags(self._domain.areas)
+        self._smooth = (incidence @ gather / 3.0).tocsr()
+
+    def solve(self, pose: Float, goals: Float, weights: Float, rounds: int) -> Float:
+        """``rounds`` local-global steps for vertex goals [W, 3] with ``weights`` [W] relative to the smoothness."""
+        size = self._domain.areas.mean()
+        scaled = weights * size + self._floor
+        anchors = np.where((weights > 0)[:, None], goals, pose)
+        system = self._domain.system(scaled)
+        for _ in range(rounds):
+            gradients = self._smooth @ self._domain.gradients(pose).reshape(-1, 9)
+            rotations, stretches = polar(gradients.reshape(-1, 3, 3))
+            pose = system.solve(rotations @ stretches, anchors)
+        return pose
+
+
+def _goals(correspondence: Correspondence, target: Float, n: int) -> tuple[Float, Float]:
+    """The weighted mean [n, 3] of each source vertex's matches, and its weight [n] (0: none)."""
+    total = np.bincount(correspondence.source, correspondence.weights, n)
+    matched = target[correspondence.target] * correspondence.weights[:, None]
+    sums = np.stack([np.bincount(correspondence.source, matched[:, k], n) for k in range(3)], axis=1)
+    strongest = max(float(total.max()), 1e-300)
+    return sums / np.where(total > 0, total, 1.0)[:, None], np.minimum(total / strongest, 1.0)
+
+
+def _trust(pose: Float, goals: Float, weights: Float, scale: float) -> Float:
+    """Robust factor [W] in 0..1 of every goal by its residual against ``scale`` (Geman and McClure)."""
+    residual = np.linalg.norm(pose - goals, axis=1)
+    return np.asarray((weights > 0) / (1.0 + (residual / scale) ** 2) ** 2)
+
+
+def _consistent(source: Float, correspondence: Correspondence, target: Float) -> NDArray[np.bool_]:
+    """Which pairs [K] agree with their neighbours: a wrong match lies far from where its neighbours went."""
+    a, b = source[correspondence.source], target[correspondence.target]
+    k = min(NEIGHBOURS + 1, len(a))
+    if k < 4:
+        return np.ones(len(a), bool)
+    _, near = cKDTree(a).query(a, k=k)
+    near = near[:, 1:]
+    before = np.linalg.norm(a[near] - a[:, None], axis=2)
+    after = np.linalg.norm(b[near] - b[:, None], axis=2)
+    stretch = np.median(after, axis=1) / np.maximum(np.median(before, axis=1), 1e-300)
+    return np.asarray(stretch <= TORN * np.median(stretch))
+
+
+def _closest(pose: Float, triangles: Int, target: Float, target_triangles: Int) -> _Facing:
+    """Closest target points; invalid on the target's open border, and where normals disagree."""
+    distance, face, points = closest_on_surface(pose, target, target_triangles)
+    edges = edges_of(target_triangles)
+    valid = np.ones(len(pose), bool)
+    if edges.open.any():
+        ends = edges.ends[edges.open]
+        a, b = target[ends[:, 0]], target[ends[:, 1]]
+        tree = cKDTree((a + b) / 2)
+        _, near = tree.query(points, k=min(4, len(ends)))
+        near = near.reshape(len(points), -1)
+        p, q = a[near], b[near]
+        along = np.clip(((points[:, None] - p) * (q - p)).sum(-1) / np.maximum(((q - p) ** 2).sum(-1), 1e-300), 0, 1)
+        gap = np.linalg.norm(points[:, None] - p - along[..., None] * (q - p), axis=-1).min(axis=1)
+        size = float(np.linalg.norm(np.ptp(target, axis=0)))
+        valid &= ~((gap < 1e-9 * size) & (distance > 1e-9 * size))
+    ours = _vertex_normals(pose, triangles)
+    a, b, c = (target[target_triangles[face, k]] for k in range(3))
+    theirs = np.cross(b - a, c - a)
+    valid &= (ours * theirs).sum(axis=1) >= 0.0
+    return _Facing(points, valid)
+
+
+def _vertex_normals(positions: Float, triangles: Int) -> Float:
+    a, b, c = (positions[triangles[:, k]] for k in range(3))
+    normal = np.repeat(np.cross(b - a, c - a), 3, axis=0)
+    return np.stack([np.bincount(triangles.ravel(), normal[:, k], len(positions)) for k in range(3)], axis=1)

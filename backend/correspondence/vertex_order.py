@@ -1,0 +1,28 @@
+"""Matching by vertex order: vertex ``i`` of the source is vertex ``i`` of the target."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from backend.correspondence.correspondence import Correspondence, CorrespondenceError
+from protocol.mesh import MeshData
+
+
+def same_vertex_order(source: MeshData, target: MeshData) -> bool:
+    """Whether both meshes have as many vertices and the same faces on them."""
+    return (
+        source.n_vertices == target.n_vertices
+        and np.array_equal(source.face_offsets, target.face_offsets)
+        and np.array_equal(source.face_indices, target.face_indices)
+    )
+
+
+def from_vertex_order(source: MeshData, target: MeshData) -> Correspondence:
+    """The identity map. Raises ``CorrespondenceError`` if the numbers of vertices differ."""
+    if source.n_vertices != target.n_vertices:
+        raise CorrespondenceError(
+            f"the vertex order cannot match the meshes: the source has {source.n_vertices} vertices and the target "
+            f"{target.n_vertices}. Give a table of vertex pairs instead."
+        )
+    every = np.arange(source.n_vertices, dtype=np.int64)
+    return Correspondence(source=every, target=every, weights=np.ones(len(every)), way="vertex-order")

@@ -1,0 +1,44 @@
+"""The device a job runs on, and the settings of PyTorch that every process of ours shares."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+
+from protocol.settings import SettingError
+
+
+def configure(threads: int | None = None) -> None:
+    """Sets PyTorch's threads (default: every core this process may use), flush-to-zero and determinism."""
+    torch.set_num_threads(threads or usable_cores())
+    torch.set_flush_denormal(True)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+
+
+def usable_cores() -> int:
+    """Cores this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def available_devices() -> tuple[str, ...]:
+    """The devices jobs can run on here, the best first; ``cpu`` is always the last."""
+    found = []
+    if torch.cuda.is_available():
+        found += [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    if torch.backends.mps.is_available():
+        found.append("mps")
+    return (*found, "cpu")
+
+
+def choose_device(name: str) -> torch.device:
+    """The device called ``name`` (``auto``: the best one). Raises ``SettingError`` if it is not here."""
+    devices = available_devices()
+    if name == "auto":
+        return torch.device(devices[0])
+    for device in devices:
+        if device == name or device.split(":")[0] == name:
+            return torch.device(device)
+    raise SettingError(f"device {name!r} is not available on this machine; it has " + ", ".join(devices))

@@ -1,0 +1,152 @@
+"""A job from request to frames. The worker process and the command line both run jobs through here."""
+
+from __future__ import annotations
+
+import platform
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+import backend
+from backend.correspondence.correspondence import Correspondence, CorrespondenceError
+from backend.correspondence.table import check_pairs
+from backend.correspondence.vertex_order import from_vertex_order, same_vertex_order
+from backend.geometry.repair import WorkingMesh, working_mesh
+from backend.memory import peak_memory, reset_peak_memory
+from backend.methods.method import Morph, Pair
+from backend.methods.registry import get, spec
+from backend.timeline import times_of
+from backend.training.run import Run
+from protocol.mesh import MeshData
+from protocol.messages import MorphRequest, Timeline
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A finished training: the morph, and what the report says of how it was made (plain types)."""
+
+    morph: Morph
+    report: dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class BakedFrame:
+    """One frame: its morph time in 0..1, the mesh, and the carried objects at that time."""
+
+    time: float
+    mesh: MeshData
+    carried: tuple[MeshData, ...]
+
+
+def prepare(request: MorphRequest, warn: Callable[[str], None]) -> Pair:
+    """Checks and repairs both meshes and settles their correspondence.
+
+    Raises ``MeshError`` or ``CorrespondenceError`` with a message for the artist; repairs go to ``warn``.
+    """
+    source_surface = working_mesh(request.source, "source")
+    target_surface = working_mesh(request.target, "target")
+    for message in (*source_surface.warnings, *target_surface.warnings):
+        warn(message)
+    found = _correspondence(request)
+    on_surfaces = None if found is None else _on_surfaces(found, source_surface, target_surface)
+    return Pair(request.source, request.target, source_surface, target_surface, on_surfaces)
+
+
+def train(request: MorphRequest, run: Run) -> Trained:
+    """Prepares the pair and trains the requested method. Raises what ``prepare`` raises, and ``SettingError``."""
+    started, started_cpu = time.monotonic(), time.process_time()
+    reset_peak_memory()
+    method = get(request.method)
+    values = spec(method).resolve(request.preset, request.settings)
+    _seed(run.seed)
+    with run.phase("preparing"):
+        pair = prepare(request, run.warn)
+    morph = method.fit(pair, method.settings_type(**values), run)
+    report: dict[str, Any] = {
+        "method": method.name,
+        "preset": request.preset,
+        "settings": values,
+        "seed": run.seed,
+        "correspondence": None if pair.correspondence is None else pair.correspondence.way,
+        "device": str(run.device),
+        "threads": torch.get_num_threads(),
+        "versions": versions(),
+        "seconds": time.monotonic() - started,
+        "cpu_seconds": time.process_time() - started_cpu,
+        "phases": {
+            name: {"seconds": wall, "cpu_seconds": cpu} for name, (wall, cpu) in run.phase_seconds.items()
+        },
+        "peak_memory_bytes": peak_memory(),
+        **run.facts,
+        "warnings": list(run.warnings),
+    }
+    return Trained(morph, report)
+
+
+def bake(
+    morph: Morph,
+    timeline: Timeline,
+    carry: tuple[MeshData, ...] = (),
+    check: Callable[[], None] = lambda: None,
+) -> Iterator[BakedFrame]:
+    """The frames of a timeline, one at a time; ``check`` is called before each and may raise to stop."""
+    times = times_of(timeline, morph).tolist()
+    riding = [morph.carries(mesh.positions(), times) for mesh in carry]
+    for t, mesh in zip(times, morph.frames(times), strict=True):
+        check()
+        points = [next(stream) for stream in riding]
+        carried = carry if t == 0.0 else tuple(m.with_positions(p) for m, p in zip(carry, points, strict=True))
+        yield BakedFrame(t, mesh, carried)
+
+
+def versions() -> dict[str, str]:
+    """Versions of what the numbers depend on."""
+    return {
+        "tweenfield": backend.__version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "platform": f"{sys.platform} {platform.machine()}",
+    }
+
+
+def _correspondence(request: MorphRequest) -> Correspondence | None:
+    way = request.correspondence.replace("_", "-")
+    if way == "table":
+        if request.pairs is None:
+            raise CorrespondenceError("the correspondence is a table, but no table was given")
+        return check_pairs(request.pairs, request.weights, request.source.n_vertices, request.target.n_vertices)
+    if way == "vertex-order":
+        return from_vertex_order(request.source, request.target)
+    if way != "auto":
+        raise CorrespondenceError(f"correspondence is {way!r}; it must be auto, vertex-order or table")
+    if same_vertex_order(request.source, request.target):
+        return from_vertex_order(request.source, request.target)
+    if get(request.method).needs_correspondence:
+        raise CorrespondenceError(
+            f"the meshes do not share their vertex order (source: {request.source.n_vertices} vertices, "
+            f"{request.source.n_faces} faces; target: {request.target.n_vertices} vertices, "
+            f"{request.target.n_faces} faces), so it is not known which point goes where. Give a table of vertex "
+            "pairs, or vertex-order if the numbers do match."
+        )
+    return None
+
+
+def _on_surfaces(found: Correspondence, source: WorkingMesh, target: WorkingMesh) -> Correspondence:
+    """The pairs in the vertex numbers of the two surfaces; pairs of vertices that are on neither are dropped."""
+    a, b = source.vertex_map[found.source], target.vertex_map[found.target]
+    both = (a >= 0) & (b >= 0)
+    if not both.any():
+        raise CorrespondenceError("no pair of the correspondence lies on faces of both meshes; give pairs that do")
+    # Vertices that were welded bring the same pair several times.
+    pairs, first = np.unique(np.stack([a[both], b[both]], axis=1), axis=0, return_index=True)
+    return replace(found, source=pairs[:, 0], target=pairs[:, 1], weights=found.weights[both][first])
+
+
+def _seed(seed: int) -> None:
+    torch.manual_seed(seed)

@@ -1,0 +1,51 @@
+"""Which times of a morph are baked: easing, constant speed, direction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.methods.method import Morph
+from protocol.messages import EASINGS, Timeline
+from protocol.settings import SettingError
+
+MAX_FRAMES = 100_000
+SPEED_SAMPLES = 33  # frames from which the speed of a morph is measured
+
+_EASE: dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
+    "linear": lambda u: u,
+    "ease-in": lambda u: u * u,
+    "ease-out": lambda u: u * (2.0 - u),
+    "ease-in-out": lambda u: u * u * (3.0 - 2.0 * u),
+}
+
+
+def times_of(timeline: Timeline, morph: Morph) -> NDArray[np.float64]:
+    """The morph time, in 0..1, of every frame [frames]; the ends are exact. Raises ``SettingError``."""
+    if not 2 <= timeline.frames <= MAX_FRAMES:
+        raise SettingError(f"frames is {timeline.frames}; it must be a whole number from 2 to {MAX_FRAMES}")
+    easing = timeline.easing.replace("_", "-")
+    if easing not in _EASE:
+        raise SettingError(f"easing is {timeline.easing!r}; it must be one of " + ", ".join(EASINGS))
+    eased = _EASE[easing](np.linspace(0.0, 1.0, timeline.frames))
+    times = _at_constant_speed(eased, morph) if timeline.constant_speed else eased
+    times[0], times[-1] = 0.0, 1.0
+    return times[::-1].copy() if timeline.reverse else times
+
+
+def _at_constant_speed(fractions: NDArray[np.float64], morph: Morph) -> NDArray[np.float64]:
+    """Times at which the vertices have gone the given fractions of their mean path length."""
+    grid = np.linspace(0.0, 1.0, SPEED_SAMPLES)
+    lengths = [0.0]
+    before: NDArray[np.float64] | None = None
+    for mesh in morph.frames(grid.tolist()):
+        now = mesh.positions()
+        if before is not None:
+            if before.shape != now.shape:
+                raise SettingError("constant speed needs a morph that keeps the source's topology")
+            lengths.append(float(np.linalg.norm(now - before, axis=1).mean()))
+        before = now
+    gone = np.cumsum(lengths)
+    return np.interp(fractions, gone / gone[-1], grid) if gone[-1] > 0 else fractions.copy()
