@@ -1,0 +1,108 @@
+"""The training loop: every network of the project is trained here.
+
+It keeps the best state so far, leaves out updates whose gradient is not a number, and stops in time.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from backend.training.run import Run
+from backend.training.schedule import Schedule
+
+if TYPE_CHECKING:
+    from backend.methods.method import Morph
+
+MAX_SKIPPED = 50  # updates in a row
+
+
+class TrainingError(RuntimeError):
+    """The training gave nothing but gradients that are not numbers."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a training did; the module is left in its best state."""
+
+    steps: int
+    skipped: int  # updates left out because their gradient was not a number
+    best_step: int
+    best_loss: float
+    seconds: float  # wall clock
+
+
+@dataclass
+class _Best:
+    """The best state seen, by the mean loss of the steps that led to it."""
+
+    step: int = 0
+    loss: float = math.inf
+    state: dict[str, Tensor] | None = None
+
+    def offer(self, module: nn.Module, step: int, loss: float) -> None:
+        if loss < self.loss:
+            self.step, self.loss = step, loss
+            self.state = {name: value.detach().clone() for name, value in module.state_dict().items()}
+
+
+def train(
+    module: nn.Module,
+    loss_of_step: Callable[[int], Tensor],
+    *,
+    steps: int,
+    schedule: Schedule,
+    run: Run,
+    reserve: float = 0.0,
+    check_every: int = 50,
+    preview: Callable[[], Morph] | None = None,
+) -> Outcome:
+    """Minimises ``loss_of_step(step)`` over the parameters of ``module`` with Adam.
+
+    Ends after ``steps``, or when all but ``reserve`` seconds of the run's time are spent, and then restores the state
+    after the ``check_every`` steps with the lowest mean loss. ``run.progress`` is called every step and may raise
+    ``Cancelled``; the state is then that of the last step.
+    """
+    parameters = [p for p in module.parameters() if p.requires_grad]
+    optimiser = torch.optim.Adam(parameters, lr=schedule.rate(0, 0.0))
+    started, left_at_start = time.monotonic(), run.seconds_left() - reserve
+    best, recent = _Best(), list[float]()
+    step = updates = skipped = skipped_in_a_row = 0
+    while step < steps and run.seconds_left() > reserve:
+        spent = (time.monotonic() - started) / left_at_start
+        optimiser.param_groups[0]["lr"] = schedule.rate(updates, max(step / steps, spent))
+        optimiser.zero_grad(set_to_none=True)
+        loss = loss_of_step(step)
+        torch.autograd.backward(loss)
+        step += 1
+        if _finite(parameters):
+            optimiser.step()
+            updates, skipped_in_a_row = updates + 1, 0
+            recent.append(loss.item())
+        else:
+            skipped, skipped_in_a_row = skipped + 1, skipped_in_a_row + 1
+            if skipped_in_a_row >= MAX_SKIPPED:
+                raise TrainingError(f"{MAX_SKIPPED} gradients in a row are not numbers; training cannot go on")
+        if len(recent) >= check_every:
+            best.offer(module, step, sum(recent) / len(recent))
+            recent.clear()
+        run.progress(step, steps, loss.item())
+        if preview is not None:
+            run.preview(preview)
+    if recent and (len(recent) >= check_every // 2 or best.state is None):
+        best.offer(module, step, sum(recent) / len(recent))
+    if best.state is not None:
+        module.load_state_dict(best.state)
+    return Outcome(step, skipped, best.step, best.loss, time.monotonic() - started)
+
+
+def _finite(parameters: list[nn.Parameter]) -> bool:
+    """Whether every gradient is a number. A sum of norms is one as soon as a part is not."""
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    return bool(gradients) and bool(torch.stack(torch._foreach_norm(gradients)).sum().isfinite())

@@ -1,0 +1,40 @@
+"""Learning rates over a training."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class Schedule(Protocol):
+    """The learning rate of each update."""
+
+    def rate(self, update: int, done: float) -> float:
+        """``update`` counts from 0; ``done`` is the share of the training behind us, by steps or by time, 0..1."""
+        ...
+
+
+@dataclass(frozen=True)
+class Halving:
+    """Half the rate every so many updates, down to a floor: the schedule of INSD."""
+
+    first: float = 1e-3
+    every: int = 2000  # updates
+    floor: float = 5e-6
+
+    def rate(self, update: int, done: float) -> float:
+        return max(self.first * 0.5 ** (update // self.every), self.floor)
+
+
+@dataclass(frozen=True)
+class Cosine:
+    """Up over a short warm-up, then down half a cosine; follows the clock when time is what ends the training."""
+
+    first: float = 3e-3
+    last: float = 1e-5
+    warm_up: int = 20  # updates: Adam's first steps are as long as its later ones but point anywhere
+
+    def rate(self, update: int, done: float) -> float:
+        top = self.last + (self.first - self.last) * (1.0 + math.cos(math.pi * min(max(done, 0.0), 1.0))) / 2
+        return top * min((update + 1) / max(self.warm_up, 1), 1.0)
