@@ -141,20 +141,25 @@ def make_dealer(
     context: zmq.Context[zmq.Socket[bytes]], endpoint: Endpoint, keys: CurveKeys | None = None
 ) -> zmq.Socket[bytes]:
     """A DEALER socket for ``connect(endpoint.address)``. It never connects again by itself: the client decides that."""
+    keys = keys or CurveKeys(endpoint.client_public, endpoint.client_secret)
+    if endpoint.server_key and not keys.secret:
+        raise EndpointError("this backend asks for a client key; give the key file whose public key it allows")
     dealer = context.socket(zmq.DEALER)
-    dealer.linger = 0
-    dealer.maxmsgsize = SOCKET_FRAME
-    dealer.reconnect_ivl = -1
-    dealer.handshake_ivl = 5000  # ms
-    dealer.ipv6 = "[" in endpoint.address
-    if endpoint.server_key:
-        keys = keys or CurveKeys(endpoint.client_public, endpoint.client_secret)
-        if not keys.secret:
-            dealer.close(linger=0)
-            raise EndpointError("this backend asks for a client key; give the key file whose public key it allows")
-        dealer.curve_serverkey = endpoint.server_key.encode()
-        dealer.curve_publickey = keys.public.encode()
-        dealer.curve_secretkey = keys.secret.encode()
+    try:
+        dealer.linger = 0
+        dealer.maxmsgsize = SOCKET_FRAME
+        dealer.reconnect_ivl = -1
+        dealer.handshake_ivl = 5000  # ms
+        dealer.ipv6 = "[" in endpoint.address
+        if endpoint.server_key:
+            dealer.curve_serverkey = endpoint.server_key.encode()
+            dealer.curve_publickey = keys.public.encode()
+            dealer.curve_secretkey = keys.secret.encode()
+    except zmq.ZMQError:
+        dealer.close(linger=0)
+        raise EndpointError(
+            "a CURVE key is not 40 characters of Z85; read the connection and key files again"
+        ) from None
     return dealer
 
 
