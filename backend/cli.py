@@ -64,7 +64,7 @@ def _run(given: list[str]) -> int:
     module = importlib.import_module(f"backend.commands.{name.replace('-', '_')}")
     parser = Parser(f"tweenfield {name}", COMMANDS[name][0].upper() + COMMANDS[name][1:] + ".")
     module.add_arguments(parser)
-    status: int = module.run(parser.parse_args(given[1:]))
+    status: int = module.run(parser.read(given[1:]))
     return status
 
 
@@ -88,10 +88,12 @@ def _overview() -> str:
 def _plain(error: Exception) -> str | None:
     """The fault in one line, or None when it is ours and the traceback is wanted."""
     from backend.correspondence.correspondence import CorrespondenceError
+    from protocol.endpoint import EndpointError
+    from protocol.limits import WireError
     from protocol.mesh import MeshError
     from protocol.settings import SettingError
 
-    if isinstance(error, CommandError | MeshError | CorrespondenceError | SettingError):
+    if isinstance(error, CommandError | MeshError | CorrespondenceError | SettingError | EndpointError | WireError):
         return " ".join(str(error).split())
     if isinstance(error, OSError):
         what = error.strerror or str(error)

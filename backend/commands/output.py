@@ -14,7 +14,9 @@ from pathlib import Path
 from backend.commands.parser import CommandError
 
 REPORT = "report.json"
-OURS = re.compile(r"(frame_\d{4,}\.ply|carry_.+_\d{4,}\.ply|contact_sheet\.png|morph\.(safetensors|glb)|report\.json)\Z")
+OURS = re.compile(
+    r"(frame_\d{4,}\.ply|carry_.+_\d{4,}\.ply|contact_sheet\.png|morph\.(safetensors|glb)|report\.json)\Z"
+)
 
 
 @contextmanager
@@ -70,9 +72,7 @@ def _make_aside(out: Path) -> Path:
         home.mkdir(parents=True, exist_ok=True)
         return Path(tempfile.mkdtemp(prefix=".tweenfield-", dir=home))
     except OSError as error:
-        raise CommandError(
-            f"{out}: no folder can be written there ({error.strerror}); choose another --out"
-        ) from error
+        raise CommandError(f"{out}: no folder can be written there ({error.strerror}); choose another --out") from error
 
 
 def _put_in_place(aside: Path, out: Path) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
-from typing import NoReturn
+from pathlib import Path
+from typing import Any, NoReturn
 
 
 class CommandError(ValueError):
@@ -16,6 +17,15 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, prog: str, description: str) -> None:
         super().__init__(prog=prog, description=description, allow_abbrev=False)
+        self.config: Callable[[Path], dict[str, Any]] | None = None  # reads the file of --config, if there is one
+
+    def read(self, given: Sequence[str]) -> argparse.Namespace:
+        """The arguments as given; what a ``--config`` file says takes the place of the defaults."""
+        arguments = self.parse_args(given)
+        if self.config is None or arguments.config is None:
+            return arguments
+        self.set_defaults(**self.config(arguments.config))
+        return self.parse_args(given)
 
     def error(self, message: str) -> NoReturn:
         raise CommandError(f"{message} (see {self.prog} --help)")

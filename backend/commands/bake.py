@@ -1,0 +1,75 @@
+"""``bake``: any number of frames from a trained morph, without training."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from backend.commands.interrupt import Interrupt
+from backend.commands.output import check_output, output_folder
+from backend.commands.parser import CommandError, Parser
+from backend.commands.progress import Progress
+
+
+def add_arguments(parser: Parser) -> None:
+    from backend.commands.job import TIMELINE_DEFAULTS, add_timeline_options
+
+    parser.add_argument("morph", type=Path, metavar="MORPH", help="morph.safetensors of an earlier result")
+    parser.add_argument("--out", type=Path, metavar="DIR", required=True, help="folder for the result")
+    parser.add_argument("--force", action="store_true", help="put the result into a folder that holds other files, too")
+    add_timeline_options(parser)
+    parser.set_defaults(**TIMELINE_DEFAULTS)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    check_output(arguments.out, arguments.force)
+    with Progress() as progress:
+        progress("starting")
+        with Interrupt(progress.note) as interrupt:
+            complete = _bake(arguments, progress, interrupt)
+    sys.stdout.write(f"{complete['frames']} frames: {arguments.out}\n")
+    return 130 if complete["interrupted"] else 0
+
+
+def _bake(arguments: argparse.Namespace, progress: Progress, interrupt: Interrupt) -> dict[str, Any]:
+    from backend.commands.job import timeline_of
+    from backend.commands.local_job import bake_here
+    from backend.commands.result import ResultFolder, carry_names, finish_baking
+    from backend.device import configure
+    from backend.geometry.io import read_mesh
+    from backend.pipeline import versions
+
+    configure()
+    morph, about = _read_morph(arguments.morph)
+    timeline = timeline_of(arguments)
+    carry = tuple(read_mesh(path) for path in arguments.carry)
+    warnings = []
+    if morph.time_steps and timeline.frames > 2 * morph.time_steps:
+        warnings.append(
+            f"{timeline.frames} frames are more than twice the {morph.time_steps} time steps of the training; "
+            "motion between the steps is interpolated, so train with more of them for finer motion"
+        )
+        progress.note(f"warning: {warnings[0]}")
+    with output_folder(arguments.out, arguments.force) as folder:
+        result = ResultFolder(folder, timeline.frames, carry_names(arguments.carry))
+        done = bake_here(morph, timeline, carry, result, progress, interrupt)
+        progress("drawing")
+        report = {"files": {"morph": str(arguments.morph)}, **about, "versions": versions(), "warnings": warnings}
+        return finish_baking(result, timeline, report, None if done else "baking")
+
+
+def _read_morph(path: Path) -> tuple[Any, dict[str, Any]]:
+    from backend.training.checkpoint import morph_from_bytes
+
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise CommandError(
+            f"{path}: cannot be read ({error.strerror}); name the morph.safetensors of a result"
+        ) from error
+    try:
+        return morph_from_bytes(data)
+    except ValueError as error:
+        raise CommandError(f"{path}: {error}") from error

@@ -1,0 +1,103 @@
+"""``demo``: the shipped fox through a real backend process over ZeroMQ, the way the Blender add-on does it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from backend.commands.interrupt import Interrupt
+from backend.commands.output import check_output, output_folder
+from backend.commands.parser import Parser, choice, whole_number
+from backend.commands.progress import Progress
+
+if TYPE_CHECKING:
+    from protocol.messages import MorphRequest
+    from protocol.settings import MethodSpec
+
+FOX = Path(__file__).parents[1] / "data" / "fox_run"
+PREVIEW_FRAMES = 5
+
+
+def add_arguments(parser: Parser) -> None:
+    add = parser.add_argument
+    add("--out", type=Path, metavar="DIR", default=Path("tweenfield-demo"), help="folder; default ./tweenfield-demo")
+    add("--force", action="store_true", help="put the result into a folder that holds other files, too")
+    add("--frames", type=whole_number(2, 1000), default=24, metavar="N", help="number of frames; default 24")
+    add("--preset", type=choice("draft", "standard", "high"), default="standard", metavar="P", help="default standard")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    out = arguments.out.absolute()
+    check_output(out, arguments.force)
+    with Progress() as progress:
+        progress("starting")
+        with Interrupt(progress.note) as interrupt:
+            report = _demo(arguments, out, progress, interrupt)
+    sys.stdout.write(_summary(out, report))
+    return 0
+
+
+def _demo(arguments: argparse.Namespace, out: Path, progress: Progress, interrupt: Interrupt) -> dict[str, Any]:
+    from backend.commands.backend_process import own_backend
+    from backend.commands.remote_job import connect, run_job
+    from backend.commands.result import Job, ResultFolder, finish
+
+    def stop_if_asked() -> None:
+        if interrupt.asked:
+            raise KeyboardInterrupt
+
+    with output_folder(out, arguments.force) as folder, own_backend(stop_if_asked) as endpoint:
+        client = connect(endpoint, stop_if_asked)
+        try:
+            assert client.welcome is not None
+            request = fox_request(client.welcome.methods, arguments.preset, arguments.frames)
+            result = ResultFolder(folder, arguments.frames, keep_all=True)
+            outcome = run_job(client, request, result, progress, interrupt)
+            client.shutdown()
+            client.poll(0.1)
+        finally:
+            client.close()
+        (folder / "morph.safetensors").write_bytes(outcome.morph)
+        result.write_gltf()
+        report = {"files": {"source": "fox_run/source.obj", "target": "fox_run/target.obj"}, **outcome.report}
+        job = Job(request.source, request.target, request.pairs, request.timeline)
+        return finish(result, job, report, progress, interrupt)
+
+
+def fox_request(methods: tuple[MethodSpec, ...], preset: str, frames: int) -> MorphRequest:
+    """The shipped pair with its table, as a request for the default method."""
+    from backend.commands.job import DEFAULTS, find_method
+    from backend.correspondence.table import read_table
+    from backend.geometry.io import read_mesh
+    from protocol.messages import MorphRequest, Timeline
+
+    spec = find_method(methods, DEFAULTS["method"])
+    source, target = read_mesh(FOX / "source.obj"), read_mesh(FOX / "target.obj")
+    pairs, _ = read_table(FOX / "corr.npy", source.n_vertices)
+    return MorphRequest(
+        source=source,
+        target=target,
+        method=spec.name,
+        etag=spec.etag,
+        preset=preset,
+        correspondence="table",
+        pairs=pairs.astype("int32"),
+        timeline=Timeline(frames=frames),
+        preview_frames=PREVIEW_FRAMES,
+    )
+
+
+def _summary(out: Path, report: dict[str, Any]) -> str:
+    return "\n".join(
+        [
+            f"The fox went from its first pose to its last in {report['frames']} frames. In {out}:",
+            "  contact_sheet.png   the morph at a glance",
+            "  morph.glb           open it in Blender: File > Import > glTF 2.0, then press Space",
+            f"  frame_0000.ply ...  {report['frames']} meshes, the first is the source, the last lies on the target",
+            "  morph.safetensors   the trained morph; `tweenfield bake` makes more frames of it",
+            "  report.json         settings, times, quality",
+            "",
+        ]
+    )

@@ -1,0 +1,168 @@
+"""The options that describe a job, and the ``MorphRequest`` they make. A ``--config`` file knows the same options."""
+
+from __future__ import annotations
+
+import argparse
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from backend.commands.parser import CommandError, Parser, choice, seconds, whole_number
+from protocol.messages import EASINGS, MorphRequest, Timeline
+from protocol.settings import MethodSpec, SettingError, SettingValue
+
+DEFAULTS: Final[dict[str, Any]] = {
+    "method": "velocity_field",
+    "correspondence": "auto",
+    "preset": "standard",
+    "seconds": None,
+    "device": "auto",
+    "seed": 0,
+    "set": [],
+}
+TIMELINE_DEFAULTS: Final[dict[str, Any]] = {
+    "frames": Timeline.frames,
+    "easing": Timeline.easing,
+    "constant_speed": Timeline.constant_speed,
+    "reverse": Timeline.reverse,
+    "carry": [],
+}
+
+
+def add_job_options(parser: argparse.ArgumentParser) -> None:
+    """What is trained. The defaults are ``DEFAULTS``; they are set by the caller."""
+    add = parser.add_argument
+    add("--method", metavar="NAME", help="velocity_field (the default), arap or linear; see --list-settings")
+    add(
+        "--correspondence",
+        metavar="WAY",
+        help="vertex-order, a table (.npy, .npz), or auto (the default): the vertex order when counts and faces agree",
+    )
+    add("--preset", metavar="P", help="draft, standard (the default), high or paper")
+    add("--seconds", metavar="S", type=seconds, help="wall-clock budget of preparation and training together")
+    add("--device", metavar="D", help="auto (the default), cpu, cuda or mps")
+    add("--seed", metavar="K", type=whole_number(0, 2**31 - 1), help="seed of every random choice; default 0")
+    add("--set", metavar="NAME=VALUE", action="append", help="one setting of the method; may be repeated")
+
+
+def add_timeline_options(parser: argparse.ArgumentParser) -> None:
+    """Which frames are baked. The defaults are ``TIMELINE_DEFAULTS``; they are set by the caller."""
+    add = parser.add_argument
+    add("--frames", metavar="N", type=whole_number(2, 100_000), help="number of frames, both ends included; default 24")
+    add("--easing", type=choice(*EASINGS), metavar="E", help=f"{', '.join(EASINGS)}; default linear")
+    add("--constant-speed", action=argparse.BooleanOptionalAction, help="re-time so that the mean speed is constant")
+    add("--reverse", action=argparse.BooleanOptionalAction, help="from the target to the source")
+    add("--carry", metavar="OBJ", nargs="+", type=Path, help="mesh files that ride along (eyes, clothes, props)")
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """The options in a TOML file: keys are options of the command, the table [settings] is the method's settings."""
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise CommandError(f"{path}: is not a TOML file ({error})") from error
+    settings = table.pop("settings", {})
+    if not isinstance(settings, dict):
+        raise CommandError(f"{path}: settings is a table, [settings], with a line NAME = VALUE for every setting")
+    parser = Parser("tweenfield morph", "")
+    add_job_options(parser)
+    add_timeline_options(parser)
+    tokens = [token for name, value in table.items() for token in _tokens(path, name.replace("_", "-"), value)]
+    tokens += [f"--set={name}={_text(value)}" for name, value in settings.items()]
+    try:
+        values = vars(parser.parse_args(tokens))
+    except CommandError as error:
+        raise CommandError(f"{path}: {error}") from error
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _tokens(path: Path, name: str, value: object) -> list[str]:
+    if isinstance(value, bool):
+        return [f"--{name}" if value else f"--no-{name}"]
+    if isinstance(value, list):
+        return [f"--{name}", *(str(entry) for entry in value)]
+    if isinstance(value, str | int | float):
+        return [f"--{name}={value}"]
+    raise CommandError(f"{path}: {name} is {value!r}; it must be a word, a number, true, false or a list")
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def settings_of(words: Sequence[str]) -> dict[str, SettingValue]:
+    """The settings of ``NAME=VALUE`` words; the last of a name holds."""
+    settings: dict[str, SettingValue] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals or not name.strip():
+            raise CommandError(f"--set {word}: write NAME=VALUE")
+        settings[name.strip().replace("-", "_")] = _value(value.strip())
+    return settings
+
+
+def _value(text: str) -> SettingValue:
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def find_method(specs: Sequence[MethodSpec], name: str) -> MethodSpec:
+    """The spec called ``name``, in either spelling."""
+    for spec in specs:
+        if spec.name == name.replace("-", "_").lower():
+            return spec
+    raise SettingError(f"there is no method {name!r}; there are {', '.join(spec.name for spec in specs)}")
+
+
+def find_preset(spec: MethodSpec, name: str) -> str:
+    """The preset called ``name``, in either spelling."""
+    for preset in spec.presets:
+        if preset.replace("-", "_") == name.replace("-", "_").lower():
+            return preset
+    raise SettingError(f"method {spec.name} has no preset {name!r}; it has {', '.join(spec.presets)}")
+
+
+def timeline_of(arguments: argparse.Namespace) -> Timeline:
+    """The timeline that the options describe."""
+    return Timeline(arguments.frames, arguments.easing, bool(arguments.constant_speed), bool(arguments.reverse))
+
+
+def request_of(arguments: argparse.Namespace, specs: Sequence[MethodSpec]) -> MorphRequest:
+    """Reads the meshes and the table, and checks every setting against the methods of this backend."""
+    from backend.correspondence.table import check_pairs, read_table
+    from backend.geometry.io import read_mesh
+
+    spec = find_method(specs, arguments.method)
+    preset = find_preset(spec, arguments.preset)
+    settings = settings_of(arguments.set)
+    spec.resolve(preset, settings)
+    source, target = read_mesh(arguments.source), read_mesh(arguments.target)
+    way = arguments.correspondence.replace("_", "-").lower()
+    pairs = weights = None
+    if way not in ("auto", "vertex-order"):
+        way, table = "table", Path(arguments.correspondence)
+        pairs, weights = read_table(table, source.n_vertices)
+        check_pairs(pairs, weights, source.n_vertices, target.n_vertices, str(table))
+    return MorphRequest(
+        source=source,
+        target=target,
+        method=spec.name,
+        etag=spec.etag,
+        preset=preset,
+        settings=settings,
+        correspondence=way,
+        pairs=None if pairs is None else pairs.astype("int32"),
+        weights=None if weights is None else weights.astype("float32"),
+        timeline=timeline_of(arguments),
+        carry=tuple(read_mesh(path) for path in arguments.carry),
+        seconds=arguments.seconds,
+        seed=arguments.seed,
+        device=arguments.device.lower(),
+    )

@@ -1,0 +1,79 @@
+"""A job in this process: training that Ctrl-C ends early, then baking."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from backend import pipeline
+from backend.commands.interrupt import Interrupt
+from backend.commands.progress import Progress
+from backend.commands.result import ResultFolder
+from backend.device import choose_device, configure
+from backend.methods.method import Morph
+from backend.training.checkpoint import morph_to_bytes
+from backend.training.run import Cancelled, Run
+from protocol.mesh import MeshData
+from protocol.messages import MorphRequest, Timeline
+
+
+class _Watch:
+    """Passes progress on, and turns the first Ctrl-C into the end of the training or, before it began, of the job."""
+
+    def __init__(self, progress: Progress, interrupt: Interrupt) -> None:
+        self._progress = progress
+        self._interrupt = interrupt
+        self.trained = False
+        self.run: Run | None = None
+
+    def __call__(self, phase: str, step: int, total: int, loss: float | None, seconds_left: float | None) -> None:
+        self.trained = self.trained or (loss is not None and step > 0)
+        if self._interrupt.asked and self.run is not None:
+            self.run.seconds = 0.0  # the budget is spent: the method gives the best so far
+        self._progress(phase, step, total, loss, seconds_left)
+
+    def cancelled(self) -> bool:
+        return self._interrupt.asked and not self.trained
+
+
+def train_here(
+    request: MorphRequest, folder: Path, progress: Progress, interrupt: Interrupt
+) -> tuple[Morph, dict[str, Any]]:
+    """Trains, writes ``morph.safetensors``, and returns the morph and its report.
+
+    Ctrl-C during the training keeps the best so far; before it, ``KeyboardInterrupt`` is raised.
+    """
+    configure()
+    watch = _Watch(progress, interrupt)
+    run = Run(
+        device=choose_device(request.device),
+        seed=request.seed,
+        seconds=request.seconds,
+        on_progress=watch,
+        cancelled=watch.cancelled,
+    )
+    watch.run = run
+    try:
+        trained = pipeline.train(request, run)
+    except Cancelled:
+        raise KeyboardInterrupt from None
+    (folder / "morph.safetensors").write_bytes(morph_to_bytes(trained, request))
+    return trained.morph, trained.report
+
+
+def bake_here(
+    morph: Morph,
+    timeline: Timeline,
+    carry: tuple[MeshData, ...],
+    result: ResultFolder,
+    progress: Progress,
+    interrupt: Interrupt,
+) -> bool:
+    """Writes every frame. Returns False when Ctrl-C ended it early; what is written stays."""
+    with result.phase("baking"):
+        for frame in pipeline.bake(morph, timeline, carry):
+            result.add(frame.time, frame.mesh, frame.carried)
+            progress("baking", result.written, timeline.frames)
+            if interrupt.asked and result.written < timeline.frames:
+                return False
+    return True

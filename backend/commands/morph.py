@@ -1,0 +1,158 @@
+"""``morph``: a pair of meshes in, a folder with frames, picture, report and trained morph out."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from backend.commands.interrupt import Interrupt
+from backend.commands.output import check_output, output_folder
+from backend.commands.parser import CommandError, Parser
+from backend.commands.progress import Progress
+
+if TYPE_CHECKING:
+    from backend.commands.result import Job, ResultFolder
+    from protocol.messages import MorphRequest
+    from protocol.settings import MethodSpec
+
+
+def add_arguments(parser: Parser) -> None:
+    from backend.commands.job import DEFAULTS, TIMELINE_DEFAULTS, add_job_options, add_timeline_options, read_config
+
+    add = parser.add_argument
+    add("source", nargs="?", type=Path, metavar="SOURCE", help="mesh to start from (OBJ, PLY, OFF, STL, glTF)")
+    add("target", nargs="?", type=Path, metavar="TARGET", help="mesh to end at")
+    add("--out", type=Path, metavar="DIR", help="folder for the result; an earlier result in it is replaced")
+    add("--force", action="store_true", help="put the result into a folder that holds other files, too")
+    add_job_options(parser)
+    add_timeline_options(parser)
+    add("--config", type=Path, metavar="FILE", help="TOML file with these options and a table [settings]")
+    add("--connect", type=Path, metavar="FILE", help="run at the backend of this connection file, with the same result")
+    add("--list-settings", action="store_true", help="tell the methods, presets and settings, and do nothing else")
+    parser.set_defaults(**DEFAULTS, **TIMELINE_DEFAULTS)
+    parser.config = read_config
+
+
+def run(arguments: argparse.Namespace) -> int:
+    if arguments.list_settings:
+        return _list_settings()
+    if arguments.source is None or arguments.target is None or arguments.out is None:
+        raise CommandError("morph needs SOURCE, TARGET and --out DIR (see tweenfield morph --help)")
+    check_output(arguments.out, arguments.force)
+    with Progress() as progress:
+        progress("starting")
+        with Interrupt(progress.note) as interrupt:
+            with _naming_files(arguments):
+                report = (_at_backend if arguments.connect else _here)(arguments, progress, interrupt)
+            interrupted = report["interrupted"] or interrupt.asked
+    sys.stdout.write(summary(arguments.out, report))
+    return 130 if interrupted else 0
+
+
+@contextmanager
+def _naming_files(arguments: argparse.Namespace) -> Iterator[None]:
+    """A fault of "source" or "target" is told of the file."""
+    from protocol.mesh import MeshError
+
+    try:
+        yield
+    except (MeshError, CommandError) as error:
+        role, colon, fault = str(error).partition(": ")
+        if role in ("source", "target") and colon:
+            raise CommandError(f"{getattr(arguments, role)}: {fault}") from error
+        raise
+
+
+def _here(arguments: argparse.Namespace, progress: Progress, interrupt: Interrupt) -> dict[str, Any]:
+    from backend.commands.job import request_of
+    from backend.commands.local_job import bake_here, train_here
+    from backend.commands.result import finish
+    from backend.methods.registry import specs
+
+    request = request_of(arguments, specs())
+    with output_folder(arguments.out, arguments.force) as folder:
+        morph, report = train_here(request, folder, progress, interrupt)
+        stopped = "training" if interrupt.next_part() else None
+        result = _result(arguments, request, folder)
+        if not bake_here(morph, request.timeline, request.carry, result, progress, interrupt):
+            stopped = "baking"
+        interrupt.next_part()
+        return finish(result, _job(request, report, stopped), _named(arguments, report), progress, interrupt)
+
+
+def _at_backend(arguments: argparse.Namespace, progress: Progress, interrupt: Interrupt) -> dict[str, Any]:
+    from backend.commands.job import request_of
+    from backend.commands.remote_job import connect, run_job
+    from backend.commands.result import finish
+    from protocol.endpoint import read_connection_file
+
+    client = connect(read_connection_file(arguments.connect))
+    try:
+        request = request_of(arguments, _specs(client.welcome))
+        with output_folder(arguments.out, arguments.force) as folder:
+            result = _result(arguments, request, folder)
+            outcome = run_job(client, request, result, progress, interrupt)
+            (folder / "morph.safetensors").write_bytes(outcome.morph)
+            job = _job(request, outcome.report, None)
+            return finish(result, job, _named(arguments, outcome.report), progress, interrupt)
+    finally:
+        client.close()
+
+
+def _specs(welcome: Any) -> tuple[MethodSpec, ...]:
+    specs: tuple[MethodSpec, ...] = welcome.methods
+    return specs
+
+
+def _result(arguments: argparse.Namespace, request: MorphRequest, folder: Path) -> ResultFolder:
+    from backend.commands.result import ResultFolder, carry_names
+
+    return ResultFolder(folder, request.timeline.frames, carry_names(arguments.carry))
+
+
+def _job(request: MorphRequest, report: dict[str, Any], stopped: str | None) -> Job:
+    import numpy as np
+
+    from backend.commands.result import Job
+
+    pairs = request.pairs
+    if report.get("correspondence") == "vertex-order":
+        pairs = np.repeat(np.arange(request.source.n_vertices, dtype=np.int32)[:, None], 2, axis=1)
+    return Job(request.source, request.target, pairs, request.timeline, stopped)
+
+
+def _named(arguments: argparse.Namespace, report: dict[str, Any]) -> dict[str, Any]:
+    """The report with the files it is about."""
+    files = {
+        "source": str(arguments.source),
+        "target": str(arguments.target),
+        "carry": [str(path) for path in arguments.carry],
+        "table": str(arguments.correspondence) if report.get("correspondence") == "table" else None,
+    }
+    return {"files": files, **report}
+
+
+def _list_settings() -> int:
+    from backend.commands.settings_list import settings_text
+    from backend.methods.registry import specs
+
+    sys.stdout.write(settings_text(specs()))
+    return 0
+
+
+def summary(out: Path, report: dict[str, Any]) -> str:
+    """What a person wants to know of a finished job."""
+    lines = [f"warning: {warning}" for warning in report["warnings"]]
+    if report["interrupted"]:
+        lines.append(f"stopped while {report['interrupted']}; what was done is kept")
+    seconds = sum(phase["seconds"] for phase in report["phases"].values())
+    lines.append(f"{report['frames']} frames by {report['method']} in {seconds:.1f} s: {out}")
+    endpoints = (report["metrics"] or {}).get("endpoints")
+    if endpoints:
+        above = max(endpoints["t1"]["chamfer"] - endpoints["t1"]["floor_chamfer"], 0.0)
+        lines.append(f"the last frame lies {above:.2%} of the source's size off the target's surface")
+    return "\n".join(lines) + "\n"
