@@ -71,19 +71,24 @@ class Mlp(nn.Module):
     def jets(self, inputs: Tensor, directions: int, *, second: bool) -> Jets:
         """Value, Jacobian and (with ``second``) Laplacian over the first ``directions`` inputs.
 
-        Value, D tangents and the Laplacian travel together as one stack (forward mode, to second order): 1 + D passes
-        without the Laplacian, 2 + D with it, and ordinary autograd differentiates the result for training.
+        Value, D tangents and the Laplacian travel through the network together (forward mode, to second order):
+        1 + D passes without the Laplacian, 2 + D with it, and ordinary autograd differentiates the result.
         """
         basis = torch.eye(directions, inputs.shape[1], dtype=inputs.dtype, device=inputs.device)
-        tangents = basis[:, None].expand(-1, len(inputs), -1)  # [D, N, I]
-        curvature = torch.zeros_like(inputs)[None]
-        start = torch.cat([inputs[None], tangents, curvature] if second else [inputs[None], tangents])
-        stack = start  # [1 + D (+ 1), N, I]
+        axes = basis[:, None].expand(-1, len(inputs), -1)  # [D, N, I]
+        flat = torch.zeros_like(inputs)
+        value, tangents, curvature = inputs, axes, flat  # [N, I], [D, N, I], [N, I]
         for index in range(self.shape.depth):
-            stack = self._through(index, self._joined(index, stack, start), directions)
-        stack = self._linear(-1, stack)
-        jacobian = stack[1 : 1 + directions].permute(1, 2, 0)
-        return Jets(stack[0], jacobian, stack[1 + directions] if second else None)
+            layer = self.layer(index)
+            value, first, second_slope = self.activation.derivatives(layer(self._joined(index, value, inputs)))
+            tangents = functional.linear(self._joined(index, tangents, axes), layer.weight)  # before the activation
+            if second:
+                curvature = first * functional.linear(self._joined(index, curvature, flat), layer.weight)
+                curvature = curvature + second_slope * tangents.square().sum(0)
+            tangents = first * tangents
+        last = self.layer(-1)
+        jacobian = functional.linear(tangents, last.weight).permute(1, 2, 0)
+        return Jets(last(value), jacobian, functional.linear(curvature, last.weight) if second else None)
 
     def value_and_gradient(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         """Of a network with one output: value [N] and gradient [N, inputs], by an explicit reverse sweep.
@@ -117,22 +122,6 @@ class Mlp(nn.Module):
         if index != self.shape.skip:
             return hidden
         return torch.cat([hidden, inputs], dim=-1) / math.sqrt(2.0)
-
-    def _linear(self, index: int, stack: Tensor) -> Tensor:
-        """The layer on a stack: the bias belongs to the value alone."""
-        layer = self.layer(index)
-        out = functional.linear(stack, layer.weight)
-        return torch.cat([out[:1] + layer.bias, out[1:]])
-
-    def _through(self, index: int, stack: Tensor, directions: int) -> Tensor:
-        """Hidden layer and activation on a stack: chain rule for the tangents and the Laplacian."""
-        stack = self._linear(index, stack)
-        value, first, curve = self.activation.derivatives(stack[0])
-        tangents = stack[1 : 1 + directions]
-        parts = [value[None], first * tangents]
-        if len(stack) > 1 + directions:
-            parts.append((first * stack[1 + directions] + curve * tangents.square().sum(0))[None])
-        return torch.cat(parts)
 
 
 def lecun_normal_(mlp: Mlp, generator: torch.Generator) -> None:
