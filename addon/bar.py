@@ -1,0 +1,28 @@
+"""``Bar``: what the progress bar shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .protocol.messages import Progress
+
+
+@dataclass(frozen=True)
+class Bar:
+    text: str = ""
+    fraction: float = 0.0
+
+
+def progress_bar(message: Progress) -> Bar:
+    parts = [message.phase.replace("_", " ").capitalize()]
+    if message.total > 0:
+        parts.append(f"{message.step} of {message.total}")
+    if message.seconds_left is not None:
+        parts.append(f"{_duration(message.seconds_left)} left")
+    return Bar(", ".join(parts), message.step / message.total if message.total > 0 else 0.0)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

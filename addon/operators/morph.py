@@ -1,0 +1,219 @@
+"""Morph and Cancel, and the choice of the pair."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from ..generated import apply_preset, changed_settings, methods
+from ..handle import handle
+from ..job import Plan
+from ..preferences import preferences_of
+from ..problem import Problem
+from ..properties import settings_of
+from ..protocol.mesh import MeshData
+from ..protocol.messages import MorphRequest, Timeline, Welcome
+from ..read_mesh import CARRIED_TYPES, Reading, read_object, read_target
+from ..read_table import read_table
+from ..running import current
+from ..session import BUSY, Order
+from ..write_mesh import remove_mesh
+
+PREVIEW_FRAMES = 5
+
+
+def why_not(context: bpy.types.Context) -> str:
+    """Why Morph cannot be pressed now; empty when it can."""
+    assert context.scene is not None
+    settings = settings_of(context.scene)
+    if current().busy:
+        return "A morph is being computed"
+    if settings.source is None or settings.target is None:
+        return "Choose a source and a target"
+    if settings.source == settings.target:
+        return "Choose two different objects"
+    if settings.correspondence == "table" and not settings.table.strip():
+        return "Choose the table's file"
+    if settings.frame_end <= settings.frame_start:
+        return "The last frame must come after the first"
+    return ""
+
+
+class TWEENFIELD_OT_morph(bpy.types.Operator):
+    """Morph the source into the target: a new object with shape keys, in a collection of its own"""
+
+    bl_idname = "tweenfield.morph"
+    bl_label = "Morph"
+
+    wait: bpy.props.BoolProperty(
+        name="Wait", description="Return when the morph is done; for scripts", options={"HIDDEN", "SKIP_SAVE"}
+    )
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        reason = why_not(context)
+        if reason:
+            cls.poll_message_set(reason)
+        return not reason
+
+    def execute(self, context: bpy.types.Context) -> set[str]:  # type: ignore[override]
+        session = current()
+        try:
+            preferences = preferences_of(context)
+            order = make_order(context)
+            session.morph(order)
+            session.start_backend(bpy.path.abspath(preferences.python), bpy.path.abspath(preferences.connection_file))
+        except Problem as problem:
+            session.fail(problem)
+            self.report({"ERROR"}, problem.message)
+            return {"CANCELLED"}
+        while self.wait and session.busy:
+            time.sleep(min(session.pump(), BUSY))
+        if self.wait and session.problem is not None:
+            self.report({"ERROR"}, session.problem.message)
+            return {"CANCELLED"}
+        return {"FINISHED"}
+
+
+class TWEENFIELD_OT_cancel(bpy.types.Operator):
+    """Stop computing; the scene is as it was before Morph"""
+
+    bl_idname = "tweenfield.cancel"
+    bl_label = "Cancel"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return current().busy
+
+    def execute(self, context: bpy.types.Context) -> set[str]:  # type: ignore[override]
+        current().cancel()
+        return {"FINISHED"}
+
+
+class TWEENFIELD_OT_use_selection(bpy.types.Operator):
+    """Take the two selected meshes: the active one, selected last, is the target"""
+
+    bl_idname = "tweenfield.use_selection"
+    bl_label = "Use Selected Pair"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if _selected_pair(context) is None:
+            cls.poll_message_set("Select two meshes, first the source, then the target")
+            return False
+        return True
+
+    def execute(self, context: bpy.types.Context) -> set[str]:  # type: ignore[override]
+        pair = _selected_pair(context)
+        assert pair is not None
+        assert context.scene is not None
+        settings = settings_of(context.scene)
+        settings.source, settings.target = pair
+        return {"FINISHED"}
+
+
+class TWEENFIELD_OT_reset_settings(bpy.types.Operator):
+    """Set everything here to what the preset says"""
+
+    bl_idname = "tweenfield.reset_settings"
+    bl_label = "Reset to Preset"
+    bl_options = {"REGISTER", "UNDO"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:  # type: ignore[override]
+        assert context.scene is not None
+        settings = settings_of(context.scene)
+        spec = methods.specs.get(settings.method_name)
+        if spec is None or settings.preset_name not in spec.presets:
+            return {"CANCELLED"}
+        apply_preset(context.scene, spec, settings.preset_name)
+        return {"FINISHED"}
+
+
+def _selected_pair(context: bpy.types.Context) -> tuple[bpy.types.Object, bpy.types.Object] | None:
+    """The other selected mesh, and the active one."""
+    selected = [ob for ob in context.selected_objects or () if ob.type == "MESH"]
+    active = context.active_object
+    if len(selected) != 2 or active not in selected:
+        return None
+    return next(ob for ob in selected if ob != active), active
+
+
+def make_order(context: bpy.types.Context) -> Order:
+    """Reads everything that a job needs. Raises ``Problem``, and leaves nothing in the file then."""
+    assert context.scene is not None
+    settings = settings_of(context.scene)
+    table = read_table(Path(bpy.path.abspath(settings.table))) if settings.correspondence == "table" else None
+    target = read_target(context, settings.target)
+    carried = [ob for ob in settings.carried.all_objects if ob.type in CARRIED_TYPES] if settings.carried else []
+    readings: list[Reading] = []
+    try:
+        for ob in (settings.source, *(ob for ob in carried if ob not in (settings.source, settings.target))):
+            readings.append(read_object(context, ob))
+    except Problem:
+        for reading in readings:
+            mesh = reading.template.find_mesh()
+            assert mesh is not None
+            remove_mesh(mesh)
+        raise
+    plan = Plan(
+        scene=handle(context.scene),
+        target=settings.target.name,
+        readings=tuple(readings),
+        frame_start=settings.frame_start,
+        frame_end=settings.frame_end,
+    )
+    return Order(plan, _request_maker(plan, target, settings, table))
+
+
+def _request_maker(plan: Plan, target: MeshData, settings: Any, table: Any) -> Callable[[Welcome], MorphRequest]:
+    """The request but for what the backend has to say first: its methods, and their settings."""
+    method, preset = settings.method_name, settings.preset_name
+    fixed: dict[str, Any] = {
+        "source": plan.source.data,
+        "target": target,
+        "preset": preset,
+        "correspondence": settings.correspondence,
+        "pairs": table[0] if table else None,
+        "weights": table[1] if table else None,
+        "timeline": Timeline(settings.keys, settings.easing, settings.constant_speed, settings.reverse),
+        "carry": tuple(reading.data for reading in plan.readings[1:]),
+        "seconds": settings.seconds if settings.limit_time else None,
+        "seed": settings.seed,
+        "device": settings.device_name,
+        "preview_frames": PREVIEW_FRAMES if settings.live_preview else 0,
+    }
+
+    def make(welcome: Welcome) -> MorphRequest:
+        spec = next((spec for spec in welcome.methods if spec.name == method), None)
+        if spec is None or preset not in spec.presets:
+            raise Problem(f"The backend has no method {method!r} with a preset {preset!r}. Choose another one.")
+        largest = welcome.limits.get("vertices", 0)
+        for name, mesh in ((plan.source.original.name, plan.source.data), (plan.target, target)):
+            if largest and mesh.n_vertices > largest:
+                raise Problem(f"{name!r} has {mesh.n_vertices} vertices; {largest} are the most. Decimate it first.")
+        scene = plan.scene.find_scene()
+        changed = changed_settings(scene, spec, preset) if scene is not None else {}
+        return MorphRequest(method=method, etag=spec.etag, settings=changed, **fixed)
+
+    return make
+
+
+_CLASSES = (
+    TWEENFIELD_OT_morph,
+    TWEENFIELD_OT_cancel,
+    TWEENFIELD_OT_use_selection,
+    TWEENFIELD_OT_reset_settings,
+)
+
+
+def register() -> None:
+    for operator in _CLASSES:
+        bpy.utils.register_class(operator)
+
+
+def unregister() -> None:
+    for operator in reversed(_CLASSES):
+        bpy.utils.unregister_class(operator)

@@ -1,0 +1,164 @@
+"""The tab "Tweenfield" in the 3D viewport's sidebar."""
+
+import textwrap
+from typing import Any
+
+import bpy
+
+from .generated import group_of, methods
+from .operators.morph import why_not
+from .properties import settings_of
+from .running import current
+from .session import Session
+
+LIGHTS = {
+    "stopped": ("Backend stopped", "RADIOBUT_OFF"),
+    "starting": ("Backend starting", "SORTTIME"),
+    "ready": ("Backend ready", "RADIOBUT_ON"),
+    "lost": ("Connecting again", "ERROR"),
+    "stopping": ("Backend stopping", "SORTTIME"),
+}
+
+
+class _InSidebar:
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = "Tweenfield"
+
+
+class TWEENFIELD_PT_main(_InSidebar, bpy.types.Panel):
+    bl_label = "Tweenfield"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        assert context.scene is not None
+        settings = settings_of(context.scene)
+        session = current()
+        layout = self.layout
+        assert layout is not None
+        _draw_backend(layout, session)
+        column = _split(layout)
+        column.enabled = not session.busy
+        column.prop(settings, "source")
+        column.prop(settings, "target")
+        column.operator("tweenfield.use_selection", icon="RESTRICT_SELECT_OFF")
+        column.separator()
+        column.prop(settings, "correspondence")
+        if settings.correspondence == "table":
+            column.prop(settings, "table")
+        column.prop(settings, "method")
+        column.prop(settings, "preset")
+        column.separator()
+        frames = column.column(align=True)
+        frames.prop(settings, "frame_start")
+        frames.prop(settings, "frame_end")
+        column.prop(settings, "keys")
+        _draw_job(layout, context, session)
+
+
+class TWEENFIELD_PT_motion(_InSidebar, bpy.types.Panel):
+    bl_label = "Motion"
+    bl_parent_id = "TWEENFIELD_PT_main"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        assert context.scene is not None
+        settings = settings_of(context.scene)
+        column = _split(self.layout)
+        column.enabled = not current().busy
+        column.prop(settings, "easing")
+        column.prop(settings, "constant_speed")
+        column.prop(settings, "reverse")
+        column.prop(settings, "carried")
+
+
+class TWEENFIELD_PT_advanced(_InSidebar, bpy.types.Panel):
+    bl_label = "Advanced"
+    bl_parent_id = "TWEENFIELD_PT_main"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        assert context.scene is not None
+        settings = settings_of(context.scene)
+        column = _split(self.layout)
+        column.enabled = not current().busy
+        column.prop(settings, "live_preview")
+        column.prop(settings, "device")
+        column.prop(settings, "seed")
+        column.prop(settings, "limit_time")
+        if settings.limit_time:
+            column.prop(settings, "seconds")
+        column.separator()
+        spec = methods.specs.get(settings.method_name)
+        group = group_of(context.scene, settings.method_name)
+        if spec is None or group is None:
+            column.label(text="Start the backend to see the method's settings", icon="INFO")
+            return
+        for setting in spec.settings:
+            column.prop(group, setting.name)
+        column.operator("tweenfield.reset_settings", icon="LOOP_BACK")
+
+
+def _split(layout: bpy.types.UILayout | None) -> bpy.types.UILayout:
+    assert layout is not None
+    column = layout.column()
+    column.use_property_split = True
+    column.use_property_decorate = False
+    return column
+
+
+def _draw_backend(layout: bpy.types.UILayout, session: Session) -> None:
+    text, icon = LIGHTS[session.backend]
+    row = layout.row()
+    row.label(text=text, icon=icon)  # type: ignore[arg-type]
+    if session.backend == "stopped":
+        row.operator("tweenfield.start_backend", text="Start")
+    else:
+        row.operator("tweenfield.stop_backend", text="Stop")
+
+
+def _draw_job(layout: bpy.types.UILayout, context: bpy.types.Context, session: Session) -> None:
+    layout.separator()
+    if session.busy:
+        layout.progress(factor=session.bar.fraction, type="BAR", text=session.bar.text)
+        layout.operator("tweenfield.cancel", icon="X")
+        return
+    row = layout.row()
+    row.scale_y = 1.5
+    row.operator("tweenfield.morph", icon="MOD_DATA_TRANSFER")
+    if session.problem is not None:
+        box = layout.box()
+        _paragraph(box, context, session.problem.message, "ERROR")
+        buttons = box.row(align=True)
+        buttons.operator("tweenfield.copy_report", icon="COPYDOWN")
+        buttons.operator("tweenfield.open_log", icon="TEXT")
+        return
+    reason = why_not(context)
+    if reason:
+        _paragraph(layout, context, reason, "INFO")
+    elif session.outcome:
+        _paragraph(layout, context, session.outcome, "CHECKMARK")
+
+
+def _paragraph(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: Any) -> None:
+    """Text in as many lines as the sidebar's width needs; labels do not wrap by themselves."""
+    assert context.preferences is not None
+    scale = context.preferences.system.ui_scale
+    letters = int((context.region.width / scale - 60) / 6.2) if context.region is not None else 40
+    column = layout.column(align=True)
+    for line in text.splitlines():
+        for part in textwrap.wrap(line, max(letters, 16)):
+            column.label(text=part, icon=icon)
+            icon = "BLANK1"
+
+
+_CLASSES = (TWEENFIELD_PT_main, TWEENFIELD_PT_motion, TWEENFIELD_PT_advanced)
+
+
+def register() -> None:
+    for panel in _CLASSES:
+        bpy.utils.register_class(panel)
+
+
+def unregister() -> None:
+    for panel in reversed(_CLASSES):
+        bpy.utils.unregister_class(panel)

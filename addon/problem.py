@@ -1,0 +1,28 @@
+"""``Problem``: what went wrong, in the artist's words, with the detail that a report needs."""
+
+from __future__ import annotations
+
+import platform
+import sys
+
+import bpy
+
+
+class Problem(Exception):
+    """Something the artist has to know: ``message`` says what, where and what to do; ``detail`` is for the report."""
+
+    def __init__(self, message: str, detail: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.detail = detail
+
+    def report(self) -> str:
+        """The text of "Copy Report"."""
+        lines = [
+            self.message,
+            "",
+            f"Blender {bpy.app.version_string}, Python {sys.version.split()[0]}, {platform.platform()}",
+        ]
+        if self.detail:
+            lines += ["", self.detail]
+        return "\n".join(lines)

@@ -1,0 +1,198 @@
+"""What the artist chooses, kept on the scene and so in the file."""
+
+from typing import Any
+
+import bpy
+
+from .generated import apply_preset, methods
+from .protocol.messages import EASINGS
+
+DEFAULT_METHOD, DEFAULT_PRESET = "velocity_field", "standard"
+ON_SCENE = "tweenfield"  # name of the scene's property
+Items = list[tuple[str, str, str]]
+
+
+class _Lists:
+    """The items of the lists that depend on the backend. Blender needs them to live as long as they are shown."""
+
+    def __init__(self) -> None:
+        self.methods: Items = []
+        self.presets: Items = []
+        self.devices: Items = []
+
+
+_lists = _Lists()
+
+
+def _title(name: str) -> str:
+    return name.replace("_", " ").replace("-", " ").capitalize()
+
+
+def _with(items: Items, chosen: str) -> Items:
+    """The items, and what was chosen even where the backend does not offer it (any more)."""
+    return items if any(item[0] == chosen for item in items) else [*items, (chosen, _title(chosen), "")]
+
+
+def _method_items(self: Any, context: Any) -> Items:
+    items = [(spec.name, spec.label, spec.doc) for spec in methods.specs.values()]
+    _lists.methods = _with(items, self.method_name)
+    return _lists.methods
+
+
+def _preset_items(self: Any, context: Any) -> Items:
+    spec = methods.specs.get(self.method_name)
+    items = [(name, _title(name), "") for name in spec.presets] if spec is not None else []
+    _lists.presets = _with(items, self.preset_name)
+    return _lists.presets
+
+
+def _device_items(self: Any, context: Any) -> Items:
+    labels = {"auto": "Automatic", "cpu": "CPU", "cuda": "CUDA", "mps": "Metal"}
+    names = ["auto", *(device for device in methods.devices if device != "auto")]
+    items = [(name, labels.get(name, name), "") for name in names]
+    _lists.devices = _with(items, self.device_name)
+    return _lists.devices
+
+
+def _index(items: Items, name: str) -> int:
+    return next(index for index, item in enumerate(items) if item[0] == name)
+
+
+def _get_method(self: Any) -> int:
+    return _index(_method_items(self, None), self.method_name)
+
+
+def _set_method(self: Any, index: int) -> None:
+    self.method_name = _method_items(self, None)[index][0]
+    spec = methods.specs.get(self.method_name)
+    if spec is not None and self.preset_name not in spec.presets:
+        _set_preset(self, 0)
+
+
+def _get_preset(self: Any) -> int:
+    return _index(_preset_items(self, None), self.preset_name)
+
+
+def _set_preset(self: Any, index: int) -> None:
+    self.preset_name = _preset_items(self, None)[index][0]
+    spec = methods.specs.get(self.method_name)
+    if spec is not None and self.preset_name in spec.presets:
+        apply_preset(self.id_data, spec, self.preset_name)
+
+
+def _get_device(self: Any) -> int:
+    return _index(_device_items(self, None), self.device_name)
+
+
+def _set_device(self: Any, index: int) -> None:
+    self.device_name = _device_items(self, None)[index][0]
+
+
+def _is_mesh(self: Any, ob: bpy.types.Object) -> bool:
+    return ob.type == "MESH"
+
+
+class TWEENFIELD_PG_morph(bpy.types.PropertyGroup):
+    """One morph of a scene."""
+
+    source: bpy.props.PointerProperty(
+        name="Source",
+        description="The mesh that the morph begins with; it stays as it is",
+        type=bpy.types.Object,
+        poll=_is_mesh,
+    )
+    target: bpy.props.PointerProperty(
+        name="Target",
+        description="The mesh whose shape the morph ends in; it stays as it is",
+        type=bpy.types.Object,
+        poll=_is_mesh,
+    )
+    correspondence: bpy.props.EnumProperty(
+        name="Match",
+        description="How it is known which point of the source becomes which point of the target",
+        items=[
+            ("auto", "Automatic", "By vertex order where both meshes have the same faces"),
+            ("vertex-order", "Vertex order", "Vertex 1 becomes vertex 1, and so on"),
+            ("table", "Table", "Pairs of vertices from a file"),
+        ],
+    )
+    table: bpy.props.StringProperty(
+        name="Table", description="An .npy or .npz file with pairs of source and target vertices", subtype="FILE_PATH"
+    )
+    method_name: bpy.props.StringProperty(default=DEFAULT_METHOD)
+    method: bpy.props.EnumProperty(
+        name="Method",
+        description="How the way from the source to the target is found",
+        items=_method_items,
+        get=_get_method,
+        set=_set_method,
+    )
+    preset_name: bpy.props.StringProperty(default=DEFAULT_PRESET)
+    preset: bpy.props.EnumProperty(
+        name="Preset",
+        description="How much time is spent on quality; sets all settings under Advanced",
+        items=_preset_items,
+        get=_get_preset,
+        set=_set_preset,
+    )
+    frame_start: bpy.props.IntProperty(
+        name="First Frame", description="Frame of the scene that shows the source", default=1
+    )
+    frame_end: bpy.props.IntProperty(
+        name="Last Frame", description="Frame of the scene that shows the target", default=49
+    )
+    keys: bpy.props.IntProperty(
+        name="Shape Keys",
+        description="Number of shape keys, both ends included. Between two keys Blender interpolates",
+        default=25,
+        min=2,
+        max=1000,
+    )
+    easing: bpy.props.EnumProperty(
+        name="Easing",
+        description="How the motion begins and ends",
+        items=[(name, _title(name), "") for name in EASINGS],
+    )
+    constant_speed: bpy.props.BoolProperty(
+        name="Constant Speed", description="Space the shape keys so that the surface moves at one mean speed"
+    )
+    reverse: bpy.props.BoolProperty(name="Reverse", description="From the target back to the source")
+    limit_time: bpy.props.BoolProperty(
+        name="Time Limit", description="Stop after a time with the best that was found, whatever the preset says"
+    )
+    seconds: bpy.props.FloatProperty(
+        name="Seconds",
+        description="Seconds for preparation and training together",
+        default=60.0,
+        min=1.0,
+        soft_max=3600.0,
+    )
+    carried: bpy.props.PointerProperty(
+        name="Carry Along",
+        description="Objects of this collection ride along with the source: eyes, clothes, curves",
+        type=bpy.types.Collection,
+    )
+    live_preview: bpy.props.BoolProperty(
+        name="Live Preview", description="Show the morph in the viewport while it is computed", default=True
+    )
+    seed: bpy.props.IntProperty(name="Seed", description="Another number gives a slightly different motion", min=0)
+    device_name: bpy.props.StringProperty(default="auto")
+    device: bpy.props.EnumProperty(
+        name="Device", description="What the backend computes on", items=_device_items, get=_get_device, set=_set_device
+    )
+
+
+def settings_of(scene: bpy.types.Scene) -> Any:
+    """The morph settings of a scene."""
+    return getattr(scene, ON_SCENE)
+
+
+def register() -> None:
+    bpy.utils.register_class(TWEENFIELD_PG_morph)
+    pointer: Any = bpy.props.PointerProperty
+    setattr(bpy.types.Scene, ON_SCENE, pointer(type=TWEENFIELD_PG_morph))
+
+
+def unregister() -> None:
+    delattr(bpy.types.Scene, ON_SCENE)
+    bpy.utils.unregister_class(TWEENFIELD_PG_morph)

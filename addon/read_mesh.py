@@ -1,0 +1,146 @@
+"""Object -> ``MeshData``: evaluated, in world space, checked before anything is sent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import bpy
+import numpy as np
+from mathutils import Matrix
+
+from .handle import Handle, handle
+from .problem import Problem
+from .protocol.mesh import Float32, Float64, MeshData
+
+CARRIED_TYPES = ("MESH", "CURVE", "SURFACE", "FONT")  # what can ride along; all but meshes become meshes
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """One object as it was read: what is sent, and what the result is made from."""
+
+    original: Handle
+    template: Handle  # an unlinked mesh: the object's own with modifiers applied; the result's mesh-to-be
+    local: Float32  # [V, 3], the template's coordinates
+    matrix: Float64  # [4, 4], world matrix that the result gets
+    exact: bool  # whether ``local`` under ``matrix`` are the world positions that were sent
+    data: MeshData  # world space
+
+
+def read_object(context: bpy.types.Context, ob: bpy.types.Object) -> Reading:
+    """Reads an object that the result will be a copy of. Leaves one unlinked mesh in the file: the template."""
+    evaluated, depsgraph = _evaluated(context, ob)
+    template = bpy.data.meshes.new_from_object(evaluated, preserve_all_data_layers=True, depsgraph=depsgraph)
+    try:
+        world = _world_matrix(evaluated, ob.name)
+        local = read_positions(template)
+        _check(template, local, ob.name, ob.type == "MESH")
+        # An object has location, rotation and scale only, so shear of its parents cannot be given to the result.
+        matrix = np.array(Matrix.LocRotScale(*evaluated.matrix_world.decompose()), np.float64)
+        exact = bool(np.allclose(matrix, world, rtol=1e-6, atol=1e-6 * float(np.abs(world[:3, :3]).max())))
+        data = _mesh_data(template, local, world)
+        return Reading(handle(ob), handle(template), local, matrix, exact, data)
+    except Problem:
+        bpy.data.meshes.remove(template)
+        raise
+
+
+def read_target(context: bpy.types.Context, ob: bpy.types.Object) -> MeshData:
+    """Reads an object without leaving anything in the file."""
+    evaluated, _ = _evaluated(context, ob)
+    world = _world_matrix(evaluated, ob.name)
+    mesh = evaluated.to_mesh()
+    try:
+        local = read_positions(mesh)
+        _check(mesh, local, ob.name, True)
+        return _mesh_data(mesh, local, world)
+    finally:
+        evaluated.to_mesh_clear()
+
+
+def copy_again(context: bpy.types.Context, reading: Reading) -> bpy.types.Mesh:
+    """The template once more, after an undo took it away. Raises ``Problem`` if the object is not what it was."""
+    ob = reading.original.find_object()
+    if ob is None:
+        raise Problem(
+            f"{reading.original.name!r} was deleted (or its making was undone) while the morph was computed. "
+            "Bring it back and press Morph again."
+        )
+    evaluated, depsgraph = _evaluated(context, ob)
+    mesh = bpy.data.meshes.new_from_object(evaluated, preserve_all_data_layers=True, depsgraph=depsgraph)
+    if not np.array_equal(read_positions(mesh), reading.local):
+        bpy.data.meshes.remove(mesh)
+        raise Problem(
+            f"{ob.name!r} was changed while the morph was computed, and an undo took away the copy that was made of "
+            "it. Press Morph again."
+        )
+    return mesh
+
+
+def read_positions(mesh: bpy.types.Mesh) -> Float32:
+    """Coordinates [V, 3] in object space."""
+    local = np.empty((len(mesh.vertices), 3), np.float32)
+    if len(local):
+        _values(mesh, "position").foreach_get("vector", local.reshape(-1))
+    return local
+
+
+def _values(mesh: bpy.types.Mesh, name: str) -> Any:
+    """The values of an attribute, which are read as a whole; the mesh's vertices would be read one by one."""
+    attribute: Any = mesh.attributes[name]
+    return attribute.data
+
+
+def _evaluated(context: bpy.types.Context, ob: bpy.types.Object) -> tuple[bpy.types.Object, bpy.types.Depsgraph]:
+    if ob.mode != "OBJECT":
+        raise Problem(f"{ob.name!r} is in {ob.mode.replace('_', ' ').title()} Mode. Go back to Object Mode first.")
+    if context.view_layer is None or ob.name not in context.view_layer.objects:
+        raise Problem(
+            f"{ob.name!r} is not in the current view layer. Switch its collection on, or pick another object."
+        )
+    depsgraph = context.evaluated_depsgraph_get()
+    return ob.evaluated_get(depsgraph), depsgraph
+
+
+def _world_matrix(evaluated: bpy.types.Object, name: str) -> Float64:
+    matrix = np.array(evaluated.matrix_world, np.float64)
+    size = float(np.abs(matrix[:3, :3]).max())
+    if not np.isfinite(matrix).all() or abs(np.linalg.det(matrix[:3, :3])) <= 1e-9 * size**3:
+        raise Problem(f"{name!r} is scaled to nothing along an axis. Give it a scale other than 0.")
+    return matrix
+
+
+def _check(mesh: bpy.types.Mesh, local: Float32, name: str, needs_faces: bool) -> None:
+    if not len(local):
+        raise Problem(f"{name!r} has no vertices. Pick an object with a surface.")
+    if needs_faces and not len(mesh.polygons):
+        raise Problem(
+            f"{name!r} has no faces, only {len(local)} vertices. Add faces, or pick an object with a surface."
+        )
+    bad = np.flatnonzero(~np.isfinite(local).all(axis=1))
+    if len(bad):
+        raise Problem(
+            f"{name!r} has {len(bad)} vertices whose position is not a number (the first is vertex {bad[0]}, counted "
+            "from 0). Delete or move them and press Morph again."
+        )
+
+
+def _mesh_data(mesh: bpy.types.Mesh, local: Float32, world: Float64) -> MeshData:
+    offsets = np.empty(len(mesh.polygons) + 1, np.int32)
+    mesh.polygons.foreach_get("loop_start", offsets[:-1])
+    offsets[-1] = len(mesh.loops)
+    corners = np.empty(len(mesh.loops), np.int32)
+    if len(corners):
+        _values(mesh, ".corner_vert").foreach_get("value", corners)
+    attributes = {}
+    uv_layer = mesh.uv_layers.active
+    if uv_layer is not None:
+        uv = np.empty((len(corners), 2), np.float32)
+        _values(mesh, uv_layer.name).foreach_get("vector", uv.reshape(-1))
+        attributes["uv"] = uv
+    identity = np.array_equal(world, np.eye(4))
+    positions = local.astype(np.float64)  # [V, 3]
+    if not identity:
+        positions = positions @ world[:3, :3].T + world[:3, 3]
+    return MeshData.from_positions(positions, offsets, corners, attributes)
