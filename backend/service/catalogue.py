@@ -1,0 +1,94 @@
+"""What the backend can do, known before its first worker has started.
+
+The server process never loads a method. Its worker tells methods and devices when it is ready; the server keeps the
+answer on disk for the next start, for as long as no file of the backend has changed. A remembered catalogue that is
+wrong after all does no harm: the worker's own replaces it, and settings made for the old one are refused as stale.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import backend
+from backend.service.parts_file import read_parts, write_parts
+from protocol import wire
+from protocol.limits import WireError
+from protocol.messages import PROTOCOL, Welcome
+from protocol.settings import MethodSpec, SettingError
+
+_FILE: Final = "catalogue.bin"
+
+
+class Catalogue:
+    """The Welcome of this backend, or nothing as long as neither disk nor worker has told."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / _FILE
+        self._key = _fingerprint().encode()
+        self._welcome: Welcome | None = None
+        with contextlib.suppress(OSError, ValueError):
+            key, *parts = read_parts(self._path)
+            if bytes(key) == self._key:
+                self._take(parts)
+
+    def learn(self, parts: Sequence[bytes]) -> bool:
+        """Takes what a worker told; True if that is news."""
+        before = self._welcome
+        self._take(parts)
+        if self._welcome == before:
+            return False
+        with contextlib.suppress(OSError):
+            write_parts(self._path, [self._key, *parts])
+        return True
+
+    def welcome(self, session: str, minor: int) -> Welcome | None:
+        """The Welcome for a client that speaks minor version ``minor``."""
+        if self._welcome is None:
+            return None
+        return replace(self._welcome, session=session, protocol=(PROTOCOL[0], min(PROTOCOL[1], minor)))
+
+    def method(self, name: str) -> MethodSpec:
+        """The spec of a method; hyphens and underscores are equal. ``WireError`` if there is none."""
+        methods = self._welcome.methods if self._welcome is not None else ()
+        for spec in methods:
+            if spec.name == name.replace("-", "_"):
+                return spec
+        there = ", ".join(spec.name for spec in methods)
+        raise WireError("unknown-method", f"this backend has no method {name!r}; it has {there}")
+
+    def check(self, name: str, etag: str, preset: str, changed: dict[str, object]) -> None:
+        """Whether a submission fits the advertised method; ``WireError`` says why not."""
+        spec = self.method(name)
+        if etag != spec.etag:
+            raise WireError(
+                "stale-settings",
+                f"the settings of method {name} have changed in the backend since they were read; reconnect, look at "
+                "the settings and submit again",
+            )
+        try:
+            spec.resolve(preset, changed)
+        except SettingError as error:
+            raise WireError("bad-setting", str(error)) from None
+
+    def _take(self, parts: Sequence[bytes | memoryview]) -> None:
+        message = wire.decode(parts)
+        assert isinstance(message, Welcome)
+        self._welcome = message
+
+
+def _fingerprint() -> str:
+    """Changes with every file of the backend, and with what is added to it from outside."""
+    root = Path(backend.__file__).parent
+    parts = [backend.__version__, sys.version, os.environ.get("TWEENFIELD_EXTRA_METHODS", "")]
+    for folder in (root, root.parent / "protocol"):
+        for path in sorted(folder.rglob("*.py")):
+            status = path.stat()
+            parts.append(f"{path}:{status.st_size}:{status.st_mtime_ns}")
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
