@@ -15,7 +15,8 @@ DISTANCE = 3.5  # from the middle, in diagonals: a long lens
 ELEVATION = 14.0  # degrees above the horizon
 TURN = 24.0  # degrees away from the broadest side, so that depth is seen
 DIRECTIONS = 24  # azimuths tried
-MARGIN = 0.06  # of the picture's larger side
+MARGIN = 0.06  # of the larger side
+CAPTION = 0.09  # of the height, below, for the time
 POINTS = 3000  # looked at per frame
 
 
@@ -119,8 +120,9 @@ def _framed(points: Float64, right: Float64, high: Float64, forward: Float64) ->
     flat = Camera(eye, right, high, forward, (0.0, 1.0, 0.0, 1.0)).project(points)
     (left, bottom), (right_edge, top_edge) = flat.min(axis=0), flat.max(axis=0)
     pad = MARGIN * max(right_edge - left, top_edge - bottom)
-    middle_x, middle_y = (left + right_edge) / 2, (bottom + top_edge) / 2
-    half_x, half_y = (right_edge - left) / 2 + pad, (top_edge - bottom) / 2 + pad
+    half_x = (right_edge - left) / 2 + pad
+    half_y = (top_edge - bottom) / 2 + pad
     half_x, half_y = max(half_x, 0.62 * half_y), max(half_y, 0.5 * half_x)  # no extreme formats
-    window = (middle_x - half_x, middle_x + half_x, middle_y - half_y, middle_y + half_y)
-    return Camera(eye, right, high, forward, (float(window[0]), float(window[1]), float(window[2]), float(window[3])))
+    middle_x, middle_y = float(left + right_edge) / 2, float(bottom + top_edge) / 2
+    window = (middle_x - half_x, middle_x + half_x, middle_y - (1 + 2 * CAPTION) * half_y, middle_y + half_y)
+    return Camera(eye, right, high, forward, window)

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from backend.evaluation.camera import choose_camera, choose_up
-from backend.evaluation.render import BACKGROUND_BOTTOM, Quality, Scene, render, to_image
+from backend.evaluation.camera import CAPTION, choose_camera, choose_up
+from backend.evaluation.render import BACKGROUND_TOP, Quality, Scene, render, to_image
 from backend.geometry.arrays import Float64
 from protocol.mesh import MeshData
 
@@ -101,6 +101,7 @@ def _colours(points: Float64, used: Float64) -> Float64:
     """A smooth colour [V, 3] for every vertex, by its place along the longest axes of the first frame."""
     middle = used.mean(axis=0)
     _, _, axes = np.linalg.svd((used - middle)[:: max(1, len(used) // 20_000)], full_matrices=False)
+    axes *= np.sign(np.take_along_axis(axes, np.abs(axes).argmax(axis=1)[:, None], axis=1))  # the same way every time
     along = (used - middle) @ axes[0]
     low, high = np.quantile(along, [0.01, 0.99])
     place = np.clip(((points - middle) @ axes[0] - low) / max(high - low, 1e-12), 0.0, 1.0)
@@ -123,7 +124,7 @@ def _columns(n: int, aspect: float) -> int:
     def badness(columns: int) -> float:
         rows = -(-n // columns)
         empty = rows * columns - n
-        return abs(math.log(columns * aspect / rows / 2.0)) + 0.5 * empty
+        return abs(math.log(columns * aspect / rows / 2.0)) + 1.5 * empty
 
     return min(range(1, n + 1), key=badness)
 
@@ -131,14 +132,13 @@ def _columns(n: int, aspect: float) -> int:
 def _sheet(tiles: Sequence[Image.Image], labels: Sequence[str], columns: int) -> Image.Image:
     width, height = tiles[0].size
     rows = -(-len(tiles) // columns)
-    font_size = max(12, round(height * 0.055))
-    band = round(font_size * 2.0)
-    font = ImageFont.load_default(font_size)
-    below = to_image(BACKGROUND_BOTTOM.reshape(1, 1, 3)).getpixel((0, 0))
-    sheet = Image.new("RGB", (columns * width, rows * (height + band)), below)
+    font = ImageFont.load_default(max(11, round(height * 0.052)))
+    sheet = Image.new(
+        "RGB", (columns * width, rows * height), to_image(BACKGROUND_TOP.reshape(1, 1, 3)).getpixel((0, 0))
+    )
     draw = ImageDraw.Draw(sheet)
     for k, (tile, label) in enumerate(zip(tiles, labels, strict=True)):
-        x, y = k % columns * width, k // columns * (height + band)
+        x, y = k % columns * width, k // columns * height
         sheet.paste(tile, (x, y))
-        draw.text((x + width / 2, y + height + band * 0.45), label, fill=INK, font=font, anchor="mm")
+        draw.text((x + width / 2, y + height * (1 - CAPTION / 2)), label, fill=INK, font=font, anchor="mm")
     return sheet

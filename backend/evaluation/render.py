@@ -14,7 +14,8 @@ from backend.evaluation.camera import Camera
 from backend.geometry.arrays import Float64, Int64
 
 CREASE = 50.0  # degrees; sharper edges are drawn sharp
-SHADOW_RAYS = 96
+SHADOW_RAYS = 192
+SHADOW_REACH = 0.55  # diagonals around the mesh in which its shadow is drawn
 SHADOW_STEP = 4  # the ground's shadow is soft, so every fourth pixel is enough
 LIFT = 2e-3  # start of occlusion rays above the surface, in diagonals
 
@@ -158,12 +159,15 @@ def _background(scene: Scene, camera: Camera, width: int, height: int) -> Float6
         shadow[hits] = np.asarray(
             embree.ambient_occlusion(scene.positions, scene.triangles, points, normals, SHADOW_RAYS)
         ).reshape(-1)
-    soft = gaussian_filter(shadow.reshape(rows, columns), 1.0)
+        middle = scene.positions[np.unique(scene.triangles)].mean(axis=0)
+        beside = points - middle - ((points - middle) @ scene.up)[:, None] * scene.up
+        shadow[hits] *= np.exp(-((np.linalg.norm(beside, axis=1) / SHADOW_REACH) ** 2))
+    soft = gaussian_filter(shadow.reshape(rows, columns), 2.0, mode="nearest")
     image = Image.fromarray(soft.astype(np.float32)).resize((width, height), Image.Resampling.BICUBIC)
     darkness = np.clip(np.asarray(image, np.float64), 0.0, 1.0)[:, :, None]
     # The shadow fades towards the left and right edges, so that neighbouring pictures join.
     across = np.sin(np.pi * (np.arange(width) + 0.5) / width)[None, :, None]
-    return np.asarray(gradient * (1.0 - 0.9 * np.minimum(1.6 * across, 1.0) * darkness**0.85))
+    return np.asarray(gradient * (1.0 - 1.1 * np.minimum(1.6 * across, 1.0) * darkness))
 
 
 def _unit(vectors: Float64) -> Float64:
