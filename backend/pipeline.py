@@ -52,6 +52,9 @@ def prepare(request: MorphRequest, warn: Callable[[str], None]) -> Pair:
     target_surface = working_mesh(request.target, "target")
     for message in (*source_surface.warnings, *target_surface.warnings):
         warn(message)
+    # Both surfaces relative to the source's origin.
+    shift = target_surface.origin - source_surface.origin
+    target_surface = replace(target_surface, positions=target_surface.positions + shift, origin=source_surface.origin)
     found = _correspondence(request)
     on_surfaces = None if found is None else _on_surfaces(found, source_surface, target_surface)
     return Pair(request.source, request.target, source_surface, target_surface, on_surfaces)
@@ -78,9 +81,7 @@ def train(request: MorphRequest, run: Run) -> Trained:
         "versions": versions(),
         "seconds": time.monotonic() - started,
         "cpu_seconds": time.process_time() - started_cpu,
-        "phases": {
-            name: {"seconds": wall, "cpu_seconds": cpu} for name, (wall, cpu) in run.phase_seconds.items()
-        },
+        "phases": {name: {"seconds": wall, "cpu_seconds": cpu} for name, (wall, cpu) in run.phase_seconds.items()},
         "peak_memory_bytes": peak_memory(),
         **run.facts,
         "warnings": list(run.warnings),
@@ -109,7 +110,7 @@ def versions() -> dict[str, str]:
     return {
         "tweenfield": backend.__version__,
         "python": platform.python_version(),
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),
         "numpy": np.__version__,
         "platform": f"{sys.platform} {platform.machine()}",
     }

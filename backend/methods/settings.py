@@ -31,4 +31,6 @@ def specs_of(settings_type: type) -> tuple[SettingSpec, ...]:
 
 def _spec(name: str, default: SettingValue, metadata: dict[str, Any]) -> SettingSpec:
     kind = "choice" if isinstance(default, str) else type(default).__name__
-    return SettingSpec(name=name, type=cast(Literal["bool", "int", "float", "choice"], kind), default=default, **metadata)
+    return SettingSpec(
+        name=name, type=cast(Literal["bool", "int", "float", "choice"], kind), default=default, **metadata
+    )

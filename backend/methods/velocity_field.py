@@ -1,0 +1,219 @@
+"""The default method: an explicit velocity field V(x, t), trained on a good path and integrated.
+
+Sang et al., Implicit Neural Surface Deformation with Explicit Velocity Fields, ICLR 2025 (INSD), with the losses of
+Sang et al., 4Deform, CVPR 2025. Where and why this differs from the papers is argued in docs/METHODS.md.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from backend.device import choose_device
+from backend.fields.velocity import VelocityField as Velocity
+from backend.fields.velocity import VelocityShape
+from backend.flow.advect import advect
+from backend.flow.co_moving import CoMoving
+from backend.flow.keyed_path import KeyedPath
+from backend.geometry.gradient_domain import GradientDomain, GradientDomainPath
+from backend.geometry.repair import working_mesh
+from backend.methods.method import Method, Morph, Pair
+from backend.methods.settings import setting
+from backend.methods.surface_morph import Float, SurfaceMorph
+from backend.methods.targets import landing_of
+from backend.methods.velocity_motion import Pace, VelocityMotion
+from backend.methods.velocity_paper import PaperPair, PaperTraining, fit_paper
+from backend.training.path_fit import PathFit, fit_path
+from backend.training.run import Run
+from backend.training.schedule import Halving
+from protocol.mesh import MeshData
+from protocol.settings import SettingValue
+
+
+@dataclass(frozen=True)
+class VelocitySettings:
+    """Settings of the velocity field. Lengths are in the frame of the pair, whose box has a longest side of about 2."""
+
+    supervision: str = setting(
+        "path", "path: V learns the velocity of a good path; matching: the paper's unrolled matching of the ends",
+        choices=("path", "matching"),
+    )  # fmt: skip
+    steps: int = setting(3000, "Training steps", minimum=0, maximum=1_000_000, unit="steps")
+    batch: int = setting(2048, "Points in every training step", minimum=16, maximum=1_000_000, unit="points")
+    width: int = setting(128, "Width of the network's layers", minimum=8, maximum=2048)
+    depth: int = setting(3, "Hidden layers of the network", minimum=1, maximum=16)
+    learning_rate: float = setting(4e-3, "Learning rate at the start", minimum=1e-7, maximum=1.0)
+    space_frequency: float = setting(
+        8.0, "Detail in space that the network starts with", minimum=0.1, maximum=100.0, unit="radians per unit"
+    )
+    time_steps: int = setting(24, "Steps of the integration", minimum=2, maximum=1000, unit="steps")
+    integrator: str = setting("midpoint", "Integration method", choices=("euler", "midpoint", "rk4"))
+    rest_at_ends: float = setting(
+        0.5, "How far the motion comes to rest at both ends: 0 constant rate, 1 a smooth start and stop",
+        minimum=0.0, maximum=1.0,
+    )  # fmt: skip
+    shell: float = setting(
+        0.03, "Thickness of the space around the surface that is trained too", minimum=0.0, maximum=1.0, unit="units"
+    )
+    smoothness: float = setting(0.0, "Weight of the smoothness loss", minimum=0.0, maximum=1e6)
+    divergence: float = setting(0.0, "Weight of the divergence loss, which keeps volumes", minimum=0.0, maximum=1e6)
+    distortion: float = setting(0.0, "Weight of the distortion loss, which keeps shapes", minimum=0.0, maximum=1e6)
+    stretching: float = setting(
+        0.0, "Weight of the stretching loss, which keeps lengths in the surface", minimum=0.0, maximum=1e6
+    )
+    match: float = setting(200.0, "Weight of the matching loss (matching supervision only)", minimum=0.0, maximum=1e6)
+
+
+class VelocityField(Method):
+    """A velocity field between the two shapes; everything in space, not only the surface, can ride on it."""
+
+    name: ClassVar[str] = "velocity_field"
+    label: ClassVar[str] = "Velocity field"
+    doc: ClassVar[str] = "A trained flow between both shapes: natural in-betweens, exact ends, other objects ride along"
+    needs_correspondence: ClassVar[bool] = True
+    settings_type: ClassVar[type] = VelocitySettings
+    presets: ClassVar[Mapping[str, Mapping[str, SettingValue]]] = {
+        "draft": {"steps": 400, "time_steps": 12},
+        "standard": {},
+        "high": {"steps": 12000, "width": 192, "time_steps": 32},
+        "paper": {
+            "supervision": "matching",
+            "steps": 4000,
+            "batch": 4086,
+            "width": 256,
+            "depth": 8,
+            "learning_rate": 1e-3,
+            "time_steps": 10,
+            "integrator": "euler",
+            "rest_at_ends": 0.0,
+            "smoothness": 20.0,
+        },
+    }
+
+    def fit(self, pair: Pair, settings: VelocitySettings, run: Run) -> Morph:
+        landing = landing_of(pair, run)
+        surface = pair.source_surface
+        with run.phase("path"):
+            frame = CoMoving.of(surface.positions, landing.positions)
+            pace = Pace(settings.rest_at_ends)
+            path = _keyed_path(pair, landing.positions, frame, pace, settings.time_steps, run)
+
+        def morph(velocity: Velocity, correction: torch.Tensor) -> Morph:
+            motion = VelocityMotion(surface, landing.positions, velocity, frame, pace, settings.integrator, correction)
+            return SurfaceMorph(pair.source, surface, motion)
+
+        still = Velocity(VelocityShape(8, 1)).to(run.device)
+        run.preview(lambda: morph(still, path.positions - path.positions[0]))
+        with run.phase("training"):
+            velocity = _train(pair, settings, path, run, lambda v: morph(v, _residual(v, path, settings)))
+        with run.phase("correcting"):
+            arrived = _flow(velocity, path, settings)
+            run.facts["raw_flow_corr_error_t1"] = _corr_error(pair, frame.leave(_numpy(arrived[-1]), 1.0))
+            correction = path.positions - arrived
+            if settings.supervision == "matching":
+                correction = _spread(correction[-1], settings.time_steps, pace)
+        return morph(velocity, correction)
+
+    def restore(self, source: MeshData, arrays: Mapping[str, NDArray[Any]], values: Mapping[str, Any]) -> Morph:
+        surface = working_mesh(source, "source")
+        motion = VelocityMotion.restore(surface, dict(arrays), dict(values), choose_device("cpu"))
+        return SurfaceMorph(source, surface, motion)
+
+
+def _keyed_path(pair: Pair, end: Float, frame: CoMoving, pace: Pace, steps: int, run: Run) -> KeyedPath:
+    """The gradient-domain path in the co-moving frame, at the time steps of the integration."""
+    surface = pair.source_surface
+    whole = GradientDomainPath(GradientDomain(surface.positions, surface.triangles), end)
+    keys = []
+    for step in range(steps + 1):
+        run.progress(step, steps)
+        progress = pace.progress(step / steps)
+        keys.append(torch.as_tensor(frame.enter(whole.positions(progress), progress), dtype=torch.float32))
+    return KeyedPath.through(torch.stack(keys).to(run.device))
+
+
+def _train(pair: Pair, settings: VelocitySettings, path: KeyedPath, run: Run, preview: Any) -> Velocity:
+    """V by the chosen supervision, leaving time for the integration of every vertex."""
+    if settings.supervision == "matching":
+        return _train_by_matching(pair, settings, path, run, preview)
+    shape = VelocityShape(settings.width, settings.depth, "sine", space_frequency=settings.space_frequency)
+    velocity = Velocity(shape, seed=run.seed).to(run.device)
+    triangles = torch.as_tensor(pair.source_surface.triangles, device=run.device)
+    fit = PathFit(
+        steps=settings.steps,
+        batch=settings.batch,
+        learning_rate=settings.learning_rate,
+        shell=settings.shell,
+        time_step=1.0 / settings.time_steps,
+        smoothness=settings.smoothness,
+        divergence=settings.divergence,
+        distortion=settings.distortion,
+        stretching=settings.stretching,
+    )
+    reserve = _seconds_to_integrate(velocity, path, settings)
+    outcome = fit_path(velocity, path, triangles, fit, run, reserve, preview)
+    run.facts["training_steps"] = outcome.steps
+    run.facts["training_loss"] = outcome.best_loss
+    return velocity
+
+
+def _train_by_matching(pair: Pair, settings: VelocitySettings, path: KeyedPath, run: Run, preview: Any) -> Velocity:
+    """The paper's own training, on the pairs as they landed."""
+    start, end = path.positions[0], path.positions[-1]
+    training = PaperTraining(
+        steps=settings.time_steps,
+        batch=settings.batch,
+        updates=settings.steps,
+        schedule=Halving(first=settings.learning_rate),
+        match_weight=settings.match,
+        smooth_weight=settings.smoothness,
+        divergence_weight=settings.divergence,
+    )
+    prepared = PaperPair(source=start, target=end, weights=torch.ones_like(start[:, 0]), surface=start)
+    reserve = 0.05 * min(run.seconds_left(), 60.0)
+    velocity, outcome = fit_paper(prepared, training, run, reserve=reserve, preview=preview)
+    run.facts["training_steps"] = outcome.steps
+    run.facts["training_loss"] = outcome.best_loss
+    return velocity
+
+
+def _flow(velocity: Velocity, path: KeyedPath, settings: VelocitySettings) -> torch.Tensor:
+    """Where the field alone carries every vertex [K + 1, W, 3]."""
+    return advect(velocity, path.positions[0], steps=settings.time_steps, method=settings.integrator).positions
+
+
+def _residual(velocity: Velocity, path: KeyedPath, settings: VelocitySettings) -> torch.Tensor:
+    return path.positions - _flow(velocity, path, settings)
+
+
+def _spread(last: torch.Tensor, steps: int, pace: Pace) -> torch.Tensor:
+    """A residual at the end [W, 3] spread smoothly over time [K + 1, W, 3]."""
+    return torch.stack([pace.progress(step / steps) * last for step in range(steps + 1)])
+
+
+def _seconds_to_integrate(velocity: Velocity, path: KeyedPath, settings: VelocitySettings) -> float:
+    """Measured on a part of the vertices: what must be left of a time budget for the integration."""
+    part = path.positions[0][:4096]
+    started = time.monotonic()
+    advect(velocity, part, steps=2, method=settings.integrator)
+    once = time.monotonic() - started
+    return 1.5 * once * settings.time_steps / 2 * max(path.positions.shape[1] / len(part), 1.0) + 0.2
+
+
+def _corr_error(pair: Pair, arrived: Float) -> float:
+    """Mean distance of carried source vertices from their partners, in diagonals of the source."""
+    assert pair.correspondence is not None
+    reached = arrived[pair.correspondence.source]
+    wanted = pair.target_surface.positions[pair.correspondence.target]
+    diagonal = float(np.linalg.norm(np.ptp(pair.source_surface.positions, axis=0)))
+    return float(np.linalg.norm(reached - wanted, axis=1).mean() / diagonal)
+
+
+def _numpy(tensor: torch.Tensor) -> Float:
+    return tensor.cpu().double().numpy()

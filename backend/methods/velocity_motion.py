@@ -1,0 +1,116 @@
+"""The motion of a trained velocity field: its flow in the co-moving frame, plus the residual correction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from backend.fields.velocity import VelocityField, VelocityShape
+from backend.flow.advect import Path, advect
+from backend.flow.co_moving import CoMoving
+from backend.flow.keyed_path import KeyedPath
+from backend.geometry.binding import Binding
+from backend.geometry.repair import WorkingMesh
+from backend.methods.surface_morph import Float, Motion
+
+CORRECTION_REACH = 0.25  # distance, in frame units, at which a carried point takes half the surface's correction
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Progress of the motion over time: how far it comes to rest at both ends."""
+
+    rest_at_ends: float  # 0: constant rate; 1: starts and stops smoothly
+
+    def progress(self, t: float) -> float:
+        """Progress in 0..1 at time ``t``."""
+        return (1.0 - self.rest_at_ends) * t + self.rest_at_ends * t * t * (3.0 - 2.0 * t)
+
+
+class VelocityMotion(Motion):
+    """x(t) = frame(t)( flow of V + correction(t) ); the end is where the source landed, exactly."""
+
+    def __init__(
+        self,
+        surface: WorkingMesh,
+        end: Float,  # [W, 3]
+        velocity: VelocityField,
+        frame: CoMoving,
+        pace: Pace,
+        integrator: str,
+        correction: torch.Tensor,  # [K + 1, W, 3], frame units, 0 at time 0
+    ) -> None:
+        self.time_steps = len(correction) - 1
+        self._surface = surface
+        self._end = end
+        self._velocity = velocity
+        self._frame = frame
+        self._pace = pace
+        self._integrator = integrator
+        self._correction = KeyedPath.through(correction)
+        self._flow: Path | None = None
+
+    def positions(self, times: Sequence[float]) -> Iterator[Float]:
+        if self._flow is None:
+            self._flow = self._advect(self._surface.positions)
+        for t in times:
+            if t in (0.0, 1.0):
+                yield self._end if t else self._surface.positions
+                continue
+            yield self._leave(self._flow.at(t) + self._correction.at(t), t)
+
+    def carries(self, points: Float, times: Sequence[float]) -> Iterator[Float]:
+        binding = Binding(points, self._surface.positions, self._surface.triangles)
+        share = 1.0 / (1.0 + (binding.distances / self._frame.unit / CORRECTION_REACH) ** 2)  # [N]
+        flow = self._advect(points)
+        for t in times:
+            correction = binding.interpolate(self._correction.at(t).cpu().double().numpy())
+            moved = flow.at(t).cpu().double().numpy() + share[:, None] * correction
+            yield points if t == 0.0 else self._frame.leave(moved, self._pace.progress(t))
+
+    def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        arrays: dict[str, NDArray[Any]] = {
+            f"velocity.{name}": tensor.detach().cpu().numpy() for name, tensor in self._velocity.state_dict().items()
+        }
+        arrays["correction"] = self._correction.positions.cpu().numpy()
+        arrays["end"] = self._end
+        values = {
+            "shape": asdict(self._velocity.shape),
+            "frame": self._frame.state(),
+            "rest_at_ends": self._pace.rest_at_ends,
+            "integrator": self._integrator,
+        }
+        return arrays, values
+
+    @staticmethod
+    def restore(
+        surface: WorkingMesh, arrays: dict[str, NDArray[Any]], values: dict[str, Any], device: torch.device
+    ) -> VelocityMotion:
+        """The motion whose ``state()`` was ``arrays`` and ``values``."""
+        velocity = VelocityField(VelocityShape(**values["shape"]))
+        prefix = "velocity."
+        weights = {k[len(prefix) :]: torch.tensor(v) for k, v in arrays.items() if k.startswith(prefix)}
+        velocity.load_state_dict(weights)
+        return VelocityMotion(
+            surface,
+            np.asarray(arrays["end"], np.float64),
+            velocity.to(device),
+            CoMoving.from_state(values["frame"]),
+            Pace(values["rest_at_ends"]),
+            values["integrator"],
+            torch.tensor(arrays["correction"], device=device),
+        )
+
+    def _advect(self, points: Float) -> Path:
+        start = torch.as_tensor(self._frame.enter(points, 0.0), dtype=torch.float32)
+        return advect(
+            self._velocity, start.to(self._correction.positions.device), steps=self.time_steps, method=self._integrator
+        )
+
+    def _leave(self, points: torch.Tensor, t: float) -> Float:
+        return self._frame.leave(points.cpu().double().numpy(), self._pace.progress(t))
