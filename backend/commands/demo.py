@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 FOX = Path(__file__).parents[1] / "data" / "fox_run"
 PREVIEW_FRAMES = 5
+TRAINING_SECONDS = 45.0  # at most, so that a slow machine does not keep a newcomer waiting
 
 
 def add_arguments(parser: Parser) -> None:
@@ -85,6 +86,7 @@ def fox_request(methods: tuple[MethodSpec, ...], preset: str, frames: int) -> Mo
         correspondence="table",
         pairs=pairs.astype("int32"),
         timeline=Timeline(frames=frames),
+        seconds=TRAINING_SECONDS,
         preview_frames=PREVIEW_FRAMES,
     )
 

@@ -33,6 +33,11 @@ def output_folder(out: Path, force: bool = False) -> Iterator[Path]:
         try:
             yield aside
             _put_in_place(aside, out)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise CommandError(
+                f"{out}: cannot be written ({reason}); free some space there, or choose another --out"
+            ) from error
         finally:
             shutil.rmtree(aside, ignore_errors=True)
     except BaseException:

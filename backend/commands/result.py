@@ -19,7 +19,6 @@ from backend.commands.progress import Progress
 from backend.evaluation.contact_sheet import contact_sheet
 from backend.evaluation.evaluate import evaluate
 from backend.evaluation.report import write_report
-from backend.export.gltf import write_morph_gltf
 from backend.geometry.io import write_ply
 from backend.memory import peak_memory
 from protocol.mesh import MeshData
@@ -76,6 +75,8 @@ class ResultFolder:
 
     def write_gltf(self) -> None:
         """All frames as one file with morph targets; they must have been kept."""
+        from backend.export.gltf import write_morph_gltf
+
         write_morph_gltf(self.folder / "morph.glb", [mesh for _, mesh in self.kept], GLTF_FRAMES_PER_SECOND)
 
 
