@@ -236,6 +236,9 @@ class Client:
     def _take_of_job(self, job: str, followed: _Job, message: Message) -> bool:
         """Keeps the books of a job. Returns whether the caller shall see the message."""
         now = time.monotonic()
+        refused = followed.first is not None and isinstance(message, Error)
+        if not isinstance(message, Error | Gone):
+            followed.first = None  # the backend has it
         if isinstance(message, Frame):
             followed.total = message.total
             arrival = followed.window.arrive(message.seq)
@@ -248,18 +251,18 @@ class Client:
             if now - followed.asked > self._times.ask_again:
                 self._ask(job)
             return False
-        if isinstance(message, Gone) and followed.first is not None and not followed.offered:
-            self._offer(job)
+        if isinstance(message, Gone) and followed.first is not None:
+            if not followed.offered:  # else it answers what was sent before the job itself arrived
+                self._offer(job)
             return False
         followed.heard = now
         ended = isinstance(message, Finished | Gone)
         if isinstance(message, JobState):
-            followed.first = None
             followed.total = max(followed.total, message.total_frames)
             ended = is_terminal(message.state) and message.state != "done"
         if isinstance(message, Error):
             # A refused submission makes no job, and an answer that cannot be read now cannot be read later either.
-            ended = followed.first is not None or message.code == "bad-answer"
+            ended = refused or message.code == "bad-answer"
         if ended:
             del self._jobs[job]
         return True

@@ -132,6 +132,7 @@ class Link:
         self.reason = "closed"
 
     def _open(self) -> None:
+        split_address(self.endpoint.address)  # raises for what ZeroMQ would try for ever
         self._heard = self._pinged = time.monotonic()
         self._socket = make_dealer(self._context, self.endpoint, self._keys)
         self._monitor = self._socket.get_monitor_socket()

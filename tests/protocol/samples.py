@@ -1,0 +1,124 @@
+"""One message of every kind, and the meshes in them. The golden frames are made of these: change nothing here."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from protocol.mesh import MeshData
+from protocol.messages import (
+    Bake,
+    Cancel,
+    Credit,
+    Error,
+    Finished,
+    Frame,
+    Gone,
+    Hello,
+    JobState,
+    Message,
+    MorphRequest,
+    Ping,
+    Pong,
+    Preview,
+    PreviewSeen,
+    Progress,
+    Refused,
+    Resume,
+    Shutdown,
+    Submit,
+    Timeline,
+    Welcome,
+)
+from protocol.settings import MethodSpec, SettingSpec
+
+
+def square(height: float = 0.0) -> MeshData:
+    """A quad and a triangle on five vertices, far from the origin, with attributes of vertices and corners."""
+    return MeshData(
+        vertices=np.array([[0, 0, height], [1, 0, height], [1, 1, height], [0, 1, height], [2, 0.5, height]], "f4"),
+        face_offsets=np.array([0, 4, 7], np.int32),
+        face_indices=np.array([0, 1, 2, 3, 1, 4, 2], np.int32),
+        origin=np.array([1e6, -2.5, 0.125]),
+        scale=0.5,
+        attributes={
+            "uv": np.arange(14, dtype=np.float32).reshape(7, 2),
+            "mask": np.array([0, 1, 1, 0, 255], np.uint8),
+            "id": np.array([0, 1, 2, 3, 2**32 - 1], np.uint32),
+        },
+    )
+
+
+def method() -> MethodSpec:
+    return MethodSpec(
+        name="linear",
+        label="Linear blend",
+        doc="Straight lines, at even speed: ein Maßstab.",
+        needs_correspondence=True,
+        settings=(
+            SettingSpec("steps", "int", 100, "Training steps", 1, 1000),
+            SettingSpec("rate", "float", 0.01, "Learning rate", 0.0, None, unit="1/step"),
+            SettingSpec("order", "choice", "rk4", "Integrator", choices=("euler", "rk4")),
+            SettingSpec("exact", "bool", True, "Exact ends"),
+        ),
+        presets={"draft": {"steps": 10}, "standard": {}},
+    )
+
+
+def request() -> MorphRequest:
+    return MorphRequest(
+        source=square(),
+        target=square(1.0),
+        method="linear",
+        etag=method().etag,
+        preset="draft",
+        settings={"steps": 5, "rate": 0.5, "order": "euler", "exact": False},
+        correspondence="table",
+        pairs=np.array([[0, 0], [1, 1], [2, 3]], np.int32),
+        weights=np.array([1.0, 0.5, 0.25], np.float32),
+        timeline=Timeline(5, "ease-in", True, True),
+        carry=(square(2.0),),
+        seconds=12.5,
+        seed=7,
+        device="cpu",
+        preview_frames=3,
+    )
+
+
+def messages() -> tuple[Message, ...]:
+    vertices = square().vertices
+    return (
+        Hello((1, 0), "tweenfield-test 1.0", "client-session", "ab" * 32),
+        Submit("job-1", request()),
+        Bake("job-2", "job-1", Timeline()),
+        Cancel("job-1"),
+        Resume("job-1", 3),
+        Credit("job-1", 4),
+        PreviewSeen("job-1", 2),
+        Ping(41),
+        Shutdown(),
+        Welcome((1, 0), "tweenfield 1.0", "server-session", (method(),), ("cpu", "cuda:0"), {"vertices": 1000000}),
+        Refused("speaks protocol 2, this backend 1", (1, 0)),
+        JobState("job-1", "running", 5),
+        Progress("job-1", "training", 3, 10, 0.25, 1.5, 3.5),
+        Progress("job-1", "starting", 0, 0, None, 0.0, None),
+        Preview("job-1", 2, np.array([0.0, 1.0]), np.stack([vertices, vertices + 1])),
+        Frame("job-1", 0, 5, 0.0, vertices, np.zeros(3), 1.0),
+        Frame(
+            "job-1",
+            4,
+            5,
+            1.0,
+            vertices,
+            np.array([1.0, 2.0, 3.0]),
+            0.25,
+            square().face_offsets,
+            square().face_indices,
+            (vertices[:2].copy(), np.zeros((0, 3), np.float32)),
+        ),
+        Finished(
+            "job-1", {"seed": 7, "warnings": [], "metrics": {"error": 0.5, "note": None}}, np.arange(9, dtype="u1")
+        ),
+        Error("bad-mesh", "The source has no faces.", "detail", False, "job-1"),
+        Gone("job-1"),
+        Pong(41, "server-session"),
+    )
