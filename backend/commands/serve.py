@@ -23,6 +23,7 @@ def add_arguments(parser: Parser) -> None:
     add("--journal-days", type=whole_number(1, 36500), default=14, metavar="N", help="how long results stay there")
     add("--threads", type=whole_number(1, 1024), metavar="N", help="threads of a computation (default: every core)")
     add("--stall", type=seconds, default=900.0, metavar="S", help="give a job up that takes no step for so long")
+    add("--hang", type=seconds, default=5.0, metavar="S", help="replace a worker that stands still for so long")
     add("--address", default="127.0.0.1", metavar="HOST[:PORT]", help="where to listen (default: this machine only)")
     remote = parser.add_argument_group(
         "other machines", "Any address but this machine's needs --remote, encryption, and clients that are let in."
@@ -51,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
         parent_pid=arguments.parent_pid,
         journal=arguments.journal,
         limits=JournalLimits(bytes=arguments.journal_gib << 30, seconds=86400.0 * arguments.journal_days),
-        patience=Patience(stall=arguments.stall),
+        patience=Patience(hang=arguments.hang, stall=arguments.stall),
         threads=arguments.threads,
     )
     try:

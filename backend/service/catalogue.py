@@ -1,7 +1,7 @@
 """What the backend can do, known before its first worker has started.
 
 The server process never loads a method. Its worker tells methods and devices when it is ready; the server keeps the
-answer on disk for the next start, for as long as no file of the backend has changed. A remembered catalogue that is
+answer on disk for the next start, for as long as no file that makes up the methods has changed. A remembered catalogue that is
 wrong after all does no harm: the worker's own replaces it, and settings made for the old one are refused as stale.
 """
 
@@ -84,10 +84,10 @@ class Catalogue:
 
 
 def _fingerprint() -> str:
-    """Changes with every file of the backend, and with what is added to it from outside."""
+    """Changes with the files that say what the methods are, and with what is added to them from outside."""
     root = Path(backend.__file__).parent
     parts = [backend.__version__, sys.version, os.environ.get("TWEENFIELD_EXTRA_METHODS", "")]
-    for folder in (root, root.parent / "protocol"):
+    for folder in (root / "methods", root / "training", root.parent / "protocol"):
         for path in sorted(folder.rglob("*.py")):
             status = path.stat()
             parts.append(f"{path}:{status.st_size}:{status.st_mtime_ns}")

@@ -274,7 +274,7 @@ class Desk:
         if base is None:
             raise WireError("unknown-job", f"the backend does not have job {message.base} any more; train it again")
         if base.state != "done":
-            raise WireError("not-done", f"job {message.base} is {base.state}; only a job that is done can be baked")
+            raise WireError("unknown-job", f"job {message.base} is {base.state}; only a job that is done can be baked")
         return JobRecord(message.job, digest, base.device, message.timeline.frames, base=base.job, created=time.time())
 
     def _resume(self, client: _Client, job: str, next_seq: int) -> None:
