@@ -11,11 +11,13 @@ from PIL import Image, ImageDraw, ImageFont
 
 from backend.evaluation.camera import CAPTION, choose_camera, choose_up
 from backend.evaluation.render import BACKGROUND_TOP, Quality, Scene, render, to_image
-from backend.geometry.arrays import Float64
+from backend.geometry.arrays import Float64, Int64
 from protocol.mesh import MeshData
 
 FRAMES = 8  # shown when their times cannot be even; otherwise a number near it
 TILE_AREA = 320 * 320  # pixels of one picture
+MANY_FACES = 300_000  # above, pictures are drawn from a coarser mesh
+CELLS = 400  # of its grid along the longest side
 FINE = Quality(per_axis=3, occlusion=144)
 # Stops of the palette in sRGB, from one end of the shape's longest axis to the other.
 PALETTE = ("#2f4b8f", "#2a8c9e", "#7fbf8e", "#f0cf7a", "#e8875c", "#b9456b")
@@ -74,15 +76,17 @@ def _tiles(
     origin = meshes[0].origin
     shapes = [mesh.scale * mesh.vertices.astype(np.float64) + (mesh.origin - origin) for mesh in meshes]
     faces = [mesh.triangles().astype(np.int64) for mesh in meshes]
+    same = all(np.array_equal(f, faces[0]) and len(s) == len(shapes[0]) for f, s in zip(faces, shapes, strict=True))
+    if same:
+        faces = [_coarser(shapes[0], faces[0])] * len(faces)
+    else:
+        faces = [_coarser(shape, face) for shape, face in zip(shapes, faces, strict=True)]
     used = [shape[np.unique(face)] for shape, face in zip(shapes, faces, strict=True)]
     everything = np.concatenate([np.stack([points.min(axis=0), points.max(axis=0)]) for points in used])
     low, high = everything.min(axis=0), everything.max(axis=0)
     size = float(np.linalg.norm(high - low)) or 1.0
     shapes = [(shape - (low + high) / 2) / size for shape in shapes]
     used = [(points - (low + high) / 2) / size for points in used]
-    same = all(
-        np.array_equal(face, faces[0]) and len(s) == len(shapes[0]) for face, s in zip(faces, shapes, strict=True)
-    )
     upwards = choose_up(used) if up is None else np.asarray(up, np.float64) / np.linalg.norm(up)
     camera = choose_camera(used, upwards, same)
     ground = float(min((points @ upwards).min() for points in used))
@@ -95,6 +99,20 @@ def _tiles(
         scene = Scene(np.ascontiguousarray(shape), face, paint, upwards, ground)
         tiles.append(to_image(render(scene, camera, width, height, quality)))
     return tiles
+
+
+def _coarser(points: Float64, triangles: Int64) -> Int64:
+    """The triangles, or where there are far more than a picture can show, those between cells of a grid of vertices."""
+    if len(triangles) <= MANY_FACES:
+        return triangles
+    low = points[np.unique(triangles)].min(axis=0)
+    size = float((points[np.unique(triangles)].max(axis=0) - low).max()) or 1.0
+    cell = np.clip((points - low) / size * CELLS, 0, CELLS).astype(np.int64)
+    key = (cell[:, 0] * (CELLS + 1) + cell[:, 1]) * (CELLS + 1) + cell[:, 2]
+    _, first, group = np.unique(key, return_index=True, return_inverse=True)
+    merged = first[group.reshape(-1)][triangles]
+    a, b, c = merged.T
+    return np.asarray(merged[(a != b) & (b != c) & (c != a)], np.int64)
 
 
 def _colours(points: Float64, used: Float64) -> Float64:

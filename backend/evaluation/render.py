@@ -46,9 +46,11 @@ def render(scene: Scene, camera: Camera, width: int, height: int, quality: Quali
     """The picture [height, width, 3], linear light in 0..1."""
     n = quality.per_axis
     fine_width, fine_height = width * n, height * n
-    picture = _background(scene, camera, width, height).repeat(n, axis=0).repeat(n, axis=1)
     rays = camera.rays(fine_width, fine_height)
     pixel = _candidates(scene, camera, fine_width, fine_height)
+    solid = embree.EmbreeIntersector()
+    solid.init(scene.positions.astype(np.float32), scene.triangles.astype(np.int32))
+    picture = _background(scene, camera, solid, width, height).repeat(n, axis=0).repeat(n, axis=1)
     hits = embree.line_mesh_intersection(
         np.broadcast_to(camera.eye, (len(pixel), 3)).copy(), rays[pixel], scene.positions, scene.triangles
     )
@@ -59,7 +61,7 @@ def render(scene: Scene, camera: Camera, width: int, height: int, quality: Quali
         weights = np.stack([1 - hits[:, 1] - hits[:, 2], hits[:, 1], hits[:, 2]], axis=1)  # [H, 3]
         flat = picture.reshape(-1, 3)
         coarse = _coarse(pixel, fine_width, n)
-        flat[pixel] = _shade(scene, camera, rays[pixel], face, weights, coarse, quality.occlusion)
+        flat[pixel] = _shade(scene, camera, solid, rays[pixel], face, weights, coarse, quality.occlusion)
     return np.asarray(picture.reshape(height, n, width, n, 3).mean(axis=(1, 3)))
 
 
@@ -93,6 +95,7 @@ def _coarse(pixel: Int64, fine_width: int, per_axis: int) -> tuple[Int64, Int64]
 def _shade(
     scene: Scene,
     camera: Camera,
+    solid: embree.EmbreeIntersector,
     rays: Float64,  # [H, 3]
     face: Int64,  # [H]
     weights: Float64,  # [H, 3], barycentric
@@ -114,8 +117,7 @@ def _shade(
     flat = _unit(np.where(away[:, None], -flat, flat))
     chosen, group = coarse
     covered = embree.ambient_occlusion(
-        scene.positions,
-        scene.triangles,
+        solid,
         np.ascontiguousarray(points[chosen] + LIFT * flat[chosen]),
         np.ascontiguousarray(flat[chosen]),
         n_occlusion,
@@ -143,7 +145,7 @@ def _light(up: Float64, camera: Camera, rays: Float64, normal: Float64, colour: 
     return np.asarray(colour * (ambient + direct + side) + (0.22 * rim + gloss)[:, None])
 
 
-def _background(scene: Scene, camera: Camera, width: int, height: int) -> Float64:
+def _background(scene: Scene, camera: Camera, solid: embree.EmbreeIntersector, width: int, height: int) -> Float64:
     """A quiet gradient with the mesh's soft shadow on the ground [height, width, 3]."""
     down = np.linspace(0.0, 1.0, height)[:, None, None]
     gradient = (1 - down) * BACKGROUND_TOP + down * BACKGROUND_BOTTOM
@@ -156,9 +158,7 @@ def _background(scene: Scene, camera: Camera, width: int, height: int) -> Float6
     shadow = np.zeros(rows * columns)
     if len(points):
         normals = np.tile(scene.up, (len(points), 1))
-        shadow[hits] = np.asarray(
-            embree.ambient_occlusion(scene.positions, scene.triangles, points, normals, SHADOW_RAYS)
-        ).reshape(-1)
+        shadow[hits] = np.asarray(embree.ambient_occlusion(solid, points, normals, SHADOW_RAYS)).reshape(-1)
         middle = scene.positions[np.unique(scene.triangles)].mean(axis=0)
         beside = points - middle - ((points - middle) @ scene.up)[:, None] * scene.up
         shadow[hits] *= np.exp(-((np.linalg.norm(beside, axis=1) / SHADOW_REACH) ** 2))
