@@ -5,9 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+import numpy as np
+
 from protocol.client import Client
 from protocol.link import Times
-from protocol.messages import Frame, Message
+from protocol.messages import Finished, Frame, Message
+from tests.protocol.small_backend import frame
 
 # The protocol's times, shortened: the tests wait for them.
 QUICK = Times(ping=0.1, liveness=0.6, first_retry=0.02, last_retry=0.2, stall=0.3, ask_again=0.05)
@@ -44,3 +47,12 @@ def ready(client: Client) -> None:
 
 def frames_of(messages: list[Message], job: str) -> list[Frame]:
     return [message for message in messages if isinstance(message, Frame) and message.job == job]
+
+
+def assert_whole(messages: list[Message], job: str, total: int) -> None:
+    """Every frame of the small backend once and in order, and one end."""
+    frames = frames_of(messages, job)
+    assert [f.seq for f in frames] == list(range(total))
+    for f in frames:
+        np.testing.assert_array_equal(f.vertices, frame(job, f.seq, total).vertices)
+    assert sum(isinstance(m, Finished) and m.job == job for m in messages) == 1
