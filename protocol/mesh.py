@@ -87,8 +87,10 @@ def frame_for(positions: Float64) -> tuple[Float64, float]:
         return np.zeros(3), 1.0
     low, high = finite.min(axis=0), finite.max(axis=0)
     extent = float((high - low).max())
-    if extent <= 0.0:
-        return np.zeros(3), 1.0
+    if extent <= 0.0:  # one point: the origin itself, unless float32 can say where it is
+        with np.errstate(over="ignore"):
+            exact = bool((low.astype(np.float32) == low).all())
+        return np.zeros(3) if exact else low, 1.0
     far = float(np.abs(finite).max()) > 64.0 * extent
     exponent = math.frexp(extent)[1]
     scale = 2.0**exponent if far or not -16 <= exponent <= 32 else 1.0
