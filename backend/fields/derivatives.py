@@ -1,7 +1,7 @@
 """Derivatives of any velocity field, network or formula, and of numbers made of its Jacobian.
 
-These serve every callable. ``VelocityField.jets`` gives the same of the project's own networks: the Jacobian at about the
-same cost, the Laplacian at a sixth of it.
+These serve every callable. ``VelocityField.jets`` gives the same of the project's own networks: the Jacobian at about
+the same cost, the Laplacian at a sixth of it.
 """
 
 from __future__ import annotations

@@ -160,6 +160,23 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others() -> None:
     assert not torch.equal(first(points, 0.0), third(points, 0.0))
 
 
+def test_previews_are_of_the_field_as_it_is_and_never_slow_the_training() -> None:
+    pair, points = turned_pair()
+    shown = list[Tensor]()
+    run = Run(on_preview=shown.append)
+
+    def preview(field: VelocityField) -> Tensor:
+        time.sleep(0.02)
+        return field(points, 0.0).detach()
+
+    started = time.monotonic()
+    fit_paper(pair, replace(SMALL, updates=60), run, preview=preview)
+    seconds = time.monotonic() - started
+    assert len(shown) >= 2
+    assert 0.02 * len(shown) <= 0.05 * seconds + 0.04
+    assert not torch.equal(shown[0], shown[-1])
+
+
 def test_a_pair_without_trust_is_not_matched() -> None:
     pair, _ = turned_pair()
     wrong = pair.target.clone()
