@@ -44,7 +44,8 @@ class Codec(NamedTuple):
 
 
 def wrong(where: str, value: object, expected: str) -> WireError:
-    return WireError("bad-message", f"{where} is {type(value).__name__}; it must be {expected}")
+    kind = f"an array of {value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__
+    return WireError("bad-message", f"{where} is {kind}; it must be {expected}")
 
 
 @cache
@@ -161,10 +162,11 @@ def _array(kind: type) -> Codec:
     expected = "an array of " + (", ".join(DTYPES) if kind is np.generic else CODES[kind])
 
     def pack(value: Any, transfer: Transfer, where: str) -> int:
-        if not isinstance(value, np.ndarray) or not (value.dtype.type is kind or kind is np.generic):
-            raise wrong(where, value.dtype.type() if isinstance(value, np.ndarray) else value, expected)
-        if value.dtype.type not in CODES:
-            raise wrong(where, value.dtype.type(), expected)
+        fits = isinstance(value, np.ndarray) and value.dtype.type in CODES
+        if not fits or not (kind is np.generic or value.dtype.type is kind):
+            raise wrong(where, value, expected)
+        if not 1 <= value.ndim <= 4:
+            raise WireError("bad-message", f"{where} has {value.ndim} dimensions; it must have 1 to 4")
         if len(transfer.arrays) >= transfer.limits.arrays:
             raise WireError("too-large", f"the message has more than {transfer.limits.arrays} arrays")
         if value.nbytes > transfer.limits.frame:

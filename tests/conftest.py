@@ -8,8 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 import build_addon
+
+# The same examples every time, and no time limit of each: machines differ.
+settings.register_profile("tweenfield", deadline=None, derandomize=True, database=None)
+settings.load_profile("tweenfield")
 
 
 @pytest.fixture(scope="session")

@@ -55,7 +55,7 @@ def method() -> MethodSpec:
         doc="Straight lines, at even speed: ein Maßstab.",
         needs_correspondence=True,
         settings=(
-            SettingSpec("steps", "int", 100, "Training steps", 1, 1000),
+            SettingSpec("steps", "int", 100, "Training steps", 1.0, 1000.0),
             SettingSpec("rate", "float", 0.01, "Learning rate", 0.0, None, unit="1/step"),
             SettingSpec("order", "choice", "rk4", "Integrator", choices=("euler", "rk4")),
             SettingSpec("exact", "bool", True, "Exact ends"),

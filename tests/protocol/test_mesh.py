@@ -13,7 +13,7 @@ from protocol.mesh import MeshData, MeshError, check_structure, frame_for
 from tests.protocol.samples import square
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.floats(-1e12, 1e12), st.floats(1e-9, 1e9), st.integers(0, 2**32 - 1))
 def test_positions_keep_float32_precision_of_their_extent(centre: float, size: float, seed: int) -> None:
     positions = centre + size * np.random.default_rng(seed).uniform(-1, 1, (20, 3))

@@ -59,4 +59,4 @@ def test_the_etag_changes_with_anything_that_matters_and_only_then() -> None:
     etags = {other.etag for other in changed}
     assert len(etags) == len(changed)
     assert spec.etag not in etags
-    assert replace(spec, settings=(replace(first, minimum=1.0, maximum=1000.0), *rest)).etag == spec.etag
+    assert replace(spec, settings=(replace(first, minimum=1, maximum=1000), *rest)).etag == spec.etag
