@@ -90,14 +90,14 @@ def test_gives_up_when_no_gradient_is_a_number() -> None:
 
 
 def test_stops_in_time_and_leaves_the_reserve() -> None:
-    bowl, run = Bowl(), Run(seconds=1.0)
+    bowl, run = Bowl(), Run(seconds=1.5)
 
     def slow(step: int) -> Tensor:
         time.sleep(0.01)
         return bowl.loss(step)
 
-    outcome = train(bowl, slow, steps=10**6, schedule=Cosine(0.1), run=run, reserve=0.5)
-    assert 0.1 < run.seconds_left() <= 0.5
+    outcome = train(bowl, slow, steps=10**6, schedule=Cosine(0.1), run=run, reserve=1.0)
+    assert 0.0 < run.seconds_left() <= 1.0
     assert outcome.steps < 60
     assert bowl.at.item() > 0.0
 
@@ -166,14 +166,14 @@ def test_previews_are_of_the_field_as_it_is_and_never_slow_the_training() -> Non
     run = Run(on_preview=shown.append)
 
     def preview(field: VelocityField) -> Tensor:
-        time.sleep(0.02)
+        time.sleep(0.005)
         return field(points, 0.0).detach()
 
     started = time.monotonic()
     fit_paper(pair, replace(SMALL, updates=60), run, preview=preview)
     seconds = time.monotonic() - started
     assert len(shown) >= 2
-    assert 0.02 * len(shown) <= 0.05 * seconds + 0.04
+    assert 0.005 * len(shown) <= 0.05 * seconds + 0.01
     assert not torch.equal(shown[0], shown[-1])
 
 
