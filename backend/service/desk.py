@@ -297,8 +297,9 @@ class Desk:
         if record is None:
             self._answer(client, Gone(job))
             return
+        follows = client.streams.get(job) is not None
         self.scheduler.cancel(job)
         after = self._journal.records[job]
-        if after.state == record.state or client.streams.get(job) is None:
+        if after.state == record.state or not follows:
             with suppress(ClientGone):
                 client.streams.tell_state(after)

@@ -31,12 +31,16 @@ TIMES = Times(first_retry=0.05, last_retry=1.0, stall=2.0, ask_again=0.1)
 class Backend:
     """``python -m backend serve`` with its own journal; the scripted method is registered."""
 
-    def __init__(self, folder: Path, *options: str, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, *options: str, environment: Mapping[str, str] | None = None, launch: str = ""
+    ) -> None:
         self.folder = folder
         self.journal = folder / "journal"
         self.file = folder / "connection.json"
         command = [sys.executable, "-m", "backend", "serve", "--connection-file", str(self.file)]
         command += ["--journal", str(self.journal), "--threads", "1", *options]
+        if launch:  # a program that takes connection file and journal
+            command = [sys.executable, "-c", launch, str(self.file), str(self.journal)]
         self.process = subprocess.Popen(
             command, env=backend_environment(environment), cwd=folder, stdout=subprocess.PIPE, text=True
         )

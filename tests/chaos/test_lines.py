@@ -1,0 +1,57 @@
+"""Bad lines between a client and a real backend: lost and repeated messages, cut and silent connections."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from protocol.messages import Finished, Frame, JobState, Message
+from tests.chaos.tcp_proxy import TcpProxy
+from tests.protocol.proxy import Proxy
+from tests.service.harness import Backend, Follower, joined, scripted
+
+
+def same_everywhere(follower: Follower, other: Follower, job: str) -> bool:
+    """Whether both clients got the same bytes of a job, in order."""
+    other.client.resume(job)
+    return follower.result(job) == other.result(job)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_lost_and_repeated_messages(backend: tuple[Backend, Follower], seed: int) -> None:
+    server, other = backend
+    random = np.random.default_rng(seed)
+
+    def rule(way: str, message: Message) -> int:
+        return int(random.choice([0, 1, 2], p=[0.15, 0.7, 0.15]))
+
+    with Proxy(server.endpoint, rule) as proxy, Follower(proxy.endpoint) as follower:
+        job = follower.client.submit(scripted(other, steps=2, frames=30), f"lossy-{seed}")
+        follower.first(Finished, job)
+        assert len(follower.of(Frame, job)) == 30
+        assert same_everywhere(follower, other, job)
+
+
+def test_connections_cut_in_the_middle_of_a_frame(backend: tuple[Backend, Follower]) -> None:
+    server, other = backend
+    request = scripted(other, steps=1, n=100, frames=30)  # 3.6 MB of frames
+    with TcpProxy(server.endpoint, cut_after=200_000) as proxy, Follower(proxy.endpoint) as follower:
+        job = follower.client.submit(request)
+        follower.first(Finished, job)
+        assert proxy.cuts >= 3
+        assert same_everywhere(follower, other, job)
+
+
+def test_a_silent_line_is_left_and_the_stream_taken_up(backend: tuple[Backend, Follower]) -> None:
+    server, other = backend
+    with TcpProxy(server.endpoint) as proxy, Follower(proxy.endpoint, credit=2) as follower:
+        job = follower.client.submit(scripted(other, steps=1, frames=40, frame_seconds=0.02))
+        follower.until(lambda: len(follower.of(Frame, job)) >= 5)
+        proxy.hold()
+        follower.until(lambda: follower.client.state == "lost")
+        proxy.cut()
+        proxy.release()
+        follower.first(Finished, job)
+        assert same_everywhere(follower, other, job)
+        assert other.of(JobState, job)[0].state == "done"
+        assert [joined(f) for f in follower.of(Frame, job)] == [joined(f) for f in other.of(Frame, job)]
