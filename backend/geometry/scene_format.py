@@ -24,6 +24,8 @@ def parse_scene(data: bytes, kind: str, folder: Path) -> Polygons:
         parts = [part for part in scene.dump() if isinstance(part, trimesh.Trimesh) and len(part.faces)]
     except Exception as error:  # whatever a broken file makes of the parser
         raise FormatError(f"it cannot be read as {kind.upper()} ({error}); copy or export it again") from error
+    if not parts and kind == "stl":
+        raise FormatError("no triangles were found in it; it is cut short or no STL file, so copy or export it again")
     if not parts:
         return Polygons(np.zeros((0, 3)), np.zeros(0, np.int64), np.zeros(0, np.int64))
     starts = np.cumsum([0] + [len(part.vertices) for part in parts])
