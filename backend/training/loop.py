@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from backend.training.adam import Adam
 from backend.training.run import Run
 from backend.training.schedule import Schedule
 
@@ -70,20 +71,19 @@ def train(
     ``Cancelled``; the state is then that of the last step.
     """
     parameters = [p for p in module.parameters() if p.requires_grad]
-    optimiser = torch.optim.Adam(parameters, lr=schedule.rate(0, 0.0))
+    optimiser = Adam(parameters)
     started, left_at_start = time.monotonic(), run.seconds_left() - reserve
     best, recent = _Best(), list[float]()
-    step = updates = skipped = skipped_in_a_row = 0
+    step = skipped = skipped_in_a_row = 0
     while step < steps and run.seconds_left() > reserve:
         spent = (time.monotonic() - started) / left_at_start
-        optimiser.param_groups[0]["lr"] = schedule.rate(updates, max(step / steps, spent))
-        optimiser.zero_grad(set_to_none=True)
+        rate = schedule.rate(optimiser.updates, max(step / steps, spent))
         loss = loss_of_step(step)
-        torch.autograd.backward(loss)
+        gradients = list(torch.autograd.grad(loss, parameters, materialize_grads=True))
         step += 1
-        if _finite(parameters):
-            optimiser.step()
-            updates, skipped_in_a_row = updates + 1, 0
+        if _finite(gradients):
+            optimiser.step(gradients, rate)
+            skipped_in_a_row = 0
             recent.append(loss.item())
         else:
             skipped, skipped_in_a_row = skipped + 1, skipped_in_a_row + 1
@@ -102,7 +102,6 @@ def train(
     return Outcome(step, skipped, best.step, best.loss, time.monotonic() - started)
 
 
-def _finite(parameters: list[nn.Parameter]) -> bool:
-    """Whether every gradient is a number. A sum of norms is one as soon as a part is not."""
-    gradients = [p.grad for p in parameters if p.grad is not None]
-    return bool(gradients) and bool(torch.stack(torch._foreach_norm(gradients)).sum().isfinite())
+def _finite(gradients: list[Tensor]) -> bool:
+    """Whether every gradient is a number. A sum of norms is one only if all its parts are."""
+    return bool(torch.stack(torch._foreach_norm(gradients)).sum().isfinite())

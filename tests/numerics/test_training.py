@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from backend.fields.velocity import VelocityField, paper_shape
 from backend.flow.advect import trajectory
 from backend.methods.velocity_paper import PaperPair, PaperTraining, fit_paper, velocity_loss
+from backend.training.adam import Adam
 from backend.training.loop import MAX_SKIPPED, TrainingError, train
 from backend.training.run import Cancelled, Run
 from backend.training.schedule import Cosine, Halving
@@ -119,6 +120,22 @@ def test_cancel_is_heard_at_the_next_step() -> None:
     with pytest.raises(Cancelled):
         train(bowl, loss, steps=100, schedule=Halving(), run=run)
     assert asked == [0, 1, 2, 3, 4]
+
+
+def test_adam_is_pytorchs() -> None:
+    ours, theirs = (VelocityField(paper_shape(2), zero_last=False).double() for _ in range(2))
+    points = torch.rand((20, 3), dtype=torch.float64)
+    adam, twin = Adam(list(ours.parameters())), torch.optim.Adam(theirs.parameters(), lr=1e-3)
+    for step in range(12):
+        rate = 1e-3 / (1 + step)
+        gradients = torch.autograd.grad(ours(points, 0.0).square().sum(), adam.parameters)
+        adam.step(list(gradients), rate)
+        twin.zero_grad()
+        theirs(points, 0.0).square().sum().backward()
+        twin.param_groups[0]["lr"] = rate
+        twin.step()
+    for one, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-12)
 
 
 def turned_pair() -> tuple[PaperPair, Tensor]:
