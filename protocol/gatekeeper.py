@@ -15,7 +15,8 @@ DOMAIN = b"tweenfield"
 
 def admit(context: zmq.Context[zmq.Socket[bytes]], allowed: frozenset[str]) -> threading.Thread:
     """Starts the thread that answers for this context. It ends when the context is terminated."""
-    gate = context.socket(zmq.REP)
+    # A socket that ``context`` does not count as its own: ``context.destroy()`` must not close it from another thread.
+    gate: zmq.Socket[bytes] = zmq.Context.shadow(context).socket(zmq.REP)
     gate.linger = 0
     gate.bind("inproc://zeromq.zap.01")
     thread = threading.Thread(target=_watch, args=(gate, allowed), name="gatekeeper", daemon=True)
