@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+import numpy as np
 import torch
 
 from protocol.settings import SettingError
@@ -12,6 +13,8 @@ from protocol.settings import SettingError
 def configure(threads: int | None = None) -> None:
     """Sets PyTorch's threads (default: every core this process may use), flush-to-zero and determinism."""
     torch.set_num_threads(threads or usable_cores())
+    for kind in (np.float32, np.float64):
+        np.finfo(kind)  # numpy measures these once and warns if small numbers are flushed by then
     torch.set_flush_denormal(True)
     torch.set_deterministic_debug_mode("warn")  # as use_deterministic_algorithms, without a second of imports
 
