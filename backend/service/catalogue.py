@@ -1,8 +1,8 @@
 """What the backend can do, known before its first worker has started.
 
 The server process never loads a method. Its worker tells methods and devices when it is ready; the server keeps the
-answer on disk for the next start, for as long as no file that makes up the methods has changed. A remembered catalogue that is
-wrong after all does no harm: the worker's own replaces it, and settings made for the old one are refused as stale.
+answer on disk for the next start, for as long as no file that makes up the methods has changed. A remembered catalogue
+that is wrong after all does no harm: the worker's own replaces it, and settings made for the old one are refused.
 """
 
 from __future__ import annotations

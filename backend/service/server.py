@@ -46,7 +46,7 @@ class ServerOptions:
     limits: JournalLimits = field(default_factory=JournalLimits)
     patience: Patience = field(default_factory=Patience)
     threads: int | None = None  # of each worker; None: all cores
-    high_water_mark: int = 16  # messages to one client in ZeroMQ's hands; credit keeps far below
+    high_water_mark: int = 8  # messages to one client in ZeroMQ's hands; credit keeps far below
 
 
 def serve(connection_file: Path | None = None, options: ServerOptions | None = None) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from pathlib import Path
 
@@ -90,7 +91,7 @@ def test_cancel_against_completion(backend: tuple[Backend, Follower]) -> None:
         else:
             assert not follower.of(Finished, job)
         states = [m.state for m in follower.of(JobState, job)]
-        changes = [(a, b) for a, b in zip(states, states[1:], strict=False) if a != b]
+        changes = [(a, b) for a, b in itertools.pairwise(states) if a != b]
         assert all(b in NEXT[a] for a, b in changes), states
         assert not follower.of(Error, job)
         ends.append(end)

@@ -20,9 +20,7 @@ from tests.service.harness import (
 FRAMES = 12
 
 
-def test_a_server_killed_while_training_and_while_streaming(
-    tmp_path: Path, backend: tuple[Backend, Follower]
-) -> None:
+def test_a_server_killed_while_training_and_while_streaming(tmp_path: Path, backend: tuple[Backend, Follower]) -> None:
     _, undisturbed = backend
     request = scripted(undisturbed, steps=20, step_seconds=0.05, frames=FRAMES, frame_seconds=0.05)
     undisturbed.run(request, "killed-twice")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
+from protocol.link import Times
 from protocol.messages import Finished, Frame, JobState, Message
 from tests.chaos.tcp_proxy import TcpProxy
 from tests.protocol.proxy import Proxy
@@ -17,16 +17,18 @@ def same_everywhere(follower: Follower, other: Follower, job: str) -> bool:
     return follower.result(job) == other.result(job)
 
 
-@pytest.mark.parametrize("seed", [0, 1])
-def test_lost_and_repeated_messages(backend: tuple[Backend, Follower], seed: int) -> None:
+QUICK = Times(ping=0.1, liveness=1.0, first_retry=0.02, last_retry=0.2, stall=0.3, ask_again=0.05)
+
+
+def test_lost_and_repeated_messages(backend: tuple[Backend, Follower]) -> None:
     server, other = backend
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(0)
 
     def rule(way: str, message: Message) -> int:
         return int(random.choice([0, 1, 2], p=[0.15, 0.7, 0.15]))
 
-    with Proxy(server.endpoint, rule) as proxy, Follower(proxy.endpoint) as follower:
-        job = follower.client.submit(scripted(other, steps=2, frames=30), f"lossy-{seed}")
+    with Proxy(server.endpoint, rule) as proxy, Follower(proxy.endpoint, times=QUICK) as follower:
+        job = follower.client.submit(scripted(other, steps=2, frames=30))
         follower.first(Finished, job)
         assert len(follower.of(Frame, job)) == 30
         assert same_everywhere(follower, other, job)

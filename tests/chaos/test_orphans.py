@@ -40,7 +40,9 @@ def test_the_server_is_killed_first(tmp_path: Path) -> None:
 def test_the_parent_is_killed_first(tmp_path: Path) -> None:
     connection = tmp_path / "connection.json"
     command = [sys.executable, "-c", PARENT, str(connection), str(tmp_path / "journal")]
-    with subprocess.Popen(command, env=backend_environment(), cwd=tmp_path, stdout=subprocess.PIPE, text=True) as parent:
+    with subprocess.Popen(
+        command, env=backend_environment(), cwd=tmp_path, stdout=subprocess.PIPE, text=True
+    ) as parent:
         assert parent.stdout is not None
         server = psutil.Process(int(parent.stdout.readline()))
         wait_for(connection.exists)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from protocol.messages import Error, Finished, JobState, Progress
-from tests.service.harness import Backend, Follower, backend_and_client, gone, scripted, wait_for
+from tests.service.harness import Follower, backend_and_client, gone, scripted, wait_for
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals")
 

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,12 @@ class Backend:
     """``python -m backend serve`` with its own journal; the scripted method is registered."""
 
     def __init__(
-        self, folder: Path, *options: str, environment: Mapping[str, str] | None = None, launch: str = ""
+        self,
+        folder: Path,
+        *options: str,
+        environment: Mapping[str, str] | None = None,
+        launch: str = "",
+        wrap: Sequence[str] = (),
     ) -> None:
         self.folder = folder
         self.journal = folder / "journal"
@@ -41,6 +46,7 @@ class Backend:
         command += ["--journal", str(self.journal), "--threads", "1", *options]
         if launch:  # a program that takes connection file and journal
             command = [sys.executable, "-c", launch, str(self.file), str(self.journal)]
+        command = [*wrap, *command]
         self.process = subprocess.Popen(
             command, env=backend_environment(environment), cwd=folder, stdout=subprocess.PIPE, text=True
         )
@@ -89,7 +95,8 @@ class Follower:
     """A client, and everything it was told."""
 
     def __init__(self, endpoint: Endpoint, *, session: str | None = None, credit: int = 4, **more: Any) -> None:
-        self.client = Client(endpoint, "tweenfield-test", session=session, credit=credit, times=TIMES, **more)
+        more.setdefault("times", TIMES)
+        self.client = Client(endpoint, "tweenfield-test", session=session, credit=credit, **more)
         self.messages: list[Message] = []
         self.at: list[float] = []  # when each came
 

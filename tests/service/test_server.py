@@ -312,6 +312,15 @@ def test_round_trips_are_quick_while_frames_stream(warm_backend: Backend, follow
     assert float(np.median(waits)) < 0.1
 
 
+def test_a_queue_has_an_end(follower: Follower) -> None:
+    jobs = [follower.client.submit(scripted(follower, steps=1000, step_seconds=0.05), f"crowd-{i}") for i in range(257)]
+    assert follower.first(Error, jobs[-1]).code == "busy"
+    for job in jobs[-2::-1]:
+        follower.client.cancel(job)
+    for job in jobs[:-1]:
+        assert follower.state(job, "cancelled") == "cancelled"
+
+
 def test_shutdown_cancels_and_ends(tmp_path: Path) -> None:
     with Backend(tmp_path) as backend, Follower(backend.endpoint) as client:
         running = client.client.submit(scripted(client, steps=1000, step_seconds=0.05))
