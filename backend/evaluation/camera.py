@@ -82,8 +82,10 @@ def choose_camera(frames: Sequence[Float64], up: Float64, same_vertices: bool) -
         right, high, _ = _axes(angle, up, front, side)
         flat = [np.stack([points @ right, points @ high], axis=1) for points in few]
         outlines.append(np.mean([_outline(points) for points in flat]))
-        steps = [np.linalg.norm(b - a, axis=1).mean() for a, b in pairwise(flat)]
-        motions.append(np.sum(steps) if same_vertices else 0.0)
+        if same_vertices:
+            motions.append(np.sum([np.linalg.norm(b - a, axis=1).mean() for a, b in pairwise(flat)]))
+        else:
+            motions.append(0.0)
     score = np.array(outlines) / max(max(outlines), 1e-12)
     score += 0.5 * np.array(motions) / max(max(motions), 1e-12) + 0.05 * np.cos(angles)
     best = angles[int(np.argmax(score))]
