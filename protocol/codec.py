@@ -126,8 +126,10 @@ def _tuple(arguments: tuple[Any, ...]) -> Codec:
     def walk(value: Any, transfer: Transfer, where: str, step: Callable[[Any, Transfer, str], Any]) -> list[Any]:
         if not isinstance(value, list | tuple):
             raise wrong(where, value, "a list")
-        if len(value) > transfer.limits.items or not (many or len(value) == len(arguments)):
-            raise WireError("bad-message", f"{where} has {len(value)} entries")
+        if len(value) > transfer.limits.items:
+            raise WireError("too-large", f"{where} has {len(value)} entries: {transfer.limits.items} at most")
+        if not many and len(value) != len(arguments):
+            raise WireError("bad-message", f"{where} has {len(value)} entries; it must have {len(arguments)}")
         return [step(item, transfer, f"{where}[{i}]") for i, item in enumerate(value)]
 
     return Codec(
@@ -195,11 +197,13 @@ def _plain(value: Any, transfer: Transfer, where: str, depth: int = 0) -> Any:
         return None
     if type(value) in SCALARS:
         return ANY_SCALAR.unpack(value, transfer, where)
-    if isinstance(value, list | tuple) and len(value) <= transfer.limits.items:
+    if isinstance(value, list | tuple | Mapping) and len(value) > transfer.limits.items:
+        raise WireError("too-large", f"{where} has {len(value)} entries: {transfer.limits.items} at most")
+    if isinstance(value, list | tuple):
         return [_plain(item, transfer, where, depth + 1) for item in value]
-    if isinstance(value, Mapping) and len(value) <= transfer.limits.items:
+    if isinstance(value, Mapping):
         return {_key(k, where): _plain(v, transfer, where, depth + 1) for k, v in value.items()}
-    raise wrong(where, value, f"a plain value, its lists no longer than {transfer.limits.items}")
+    raise wrong(where, value, "a plain value: None, a number, a text, or a list or map of them")
 
 
 ANY_SCALAR = _scalar(SCALARS)
@@ -277,7 +281,8 @@ def unpack_plain(data: bytes, limits: Limits, where: str) -> Any:
             max_map_len=limits.items,
         )
     except (ValueError, TypeError, OverflowError, RecursionError) as problem:
-        raise WireError("bad-message", f"{where} is not sound msgpack: {problem or type(problem).__name__}") from None
+        code = "too-large" if "exceeds max_" in str(problem) else "bad-message"
+        raise WireError(code, f"{where} is not sound msgpack: {problem or type(problem).__name__}") from None
 
 
 def whole(value: object) -> int:
