@@ -19,13 +19,14 @@ FORMS = (
 )
 
 
-def read_table(path: Path) -> tuple[Int32, Float32 | None]:
-    """Pairs [K, 2] and weights [K]. Whether the numbers fit the two meshes is for the backend to say."""
+def read_table(path: Path, n_source: int) -> tuple[Int32, Float32 | None]:
+    """Pairs [K, 2] and weights [K]. Whether the numbers fit the two meshes is for the backend to say, but not whether
+    a map does: it has no end once it is pairs."""
     try:
         with path.open("rb") as file:
             loaded: Any = np.load(file, allow_pickle=False)
             if isinstance(loaded, np.ndarray):
-                return _pairs(loaded, path), None
+                return _pairs(loaded, path, n_source), None
             with loaded:
                 if "pairs" not in loaded.files or "weights" not in loaded.files:
                     raise Problem(f"{path.name} has no pairs or no weights. {FORMS}.")
@@ -36,10 +37,15 @@ def read_table(path: Path) -> tuple[Int32, Float32 | None]:
         raise Problem(f"{path.name} is not a table. {FORMS}.", str(error)) from error
 
 
-def _pairs(array: NDArray[Any], path: Path) -> Int32:
+def _pairs(array: NDArray[Any], path: Path, n_source: int) -> Int32:
     if array.ndim != 1:
         return _two_columns(array, path)
     matched = _whole(array, path)
+    if len(matched) != n_source or (matched < -1).any():
+        raise Problem(
+            f"{path.name} is a map of {len(matched)} numbers from {matched.min(initial=0)} up, but the source has "
+            f"{n_source} vertices, and -1 means none. {FORMS}."
+        )
     known = np.flatnonzero(matched >= 0)
     return np.ascontiguousarray(np.stack([known, matched[known]], axis=1), np.int32)
 

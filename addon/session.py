@@ -197,8 +197,9 @@ class Session:
         self._check_link(self.client)
         if self.order is not None and self.client.state == "ready" and self.client.welcome is not None:
             self._submit(self.order, self.client, self.client.welcome)
-        self._work(end)
-        if self._finished is not None and self._steps is None and not self._inbox:
+        if self._steps is not None or self._inbox:
+            self._work(end)
+        elif self._finished is not None:
             self._finish(self._finished)
         self._swing()
 

@@ -145,13 +145,15 @@ def make_order(context: bpy.types.Context) -> Order:
     """Reads everything that a job needs. Raises ``Problem``, and leaves nothing in the file then."""
     assert context.scene is not None
     settings = settings_of(context.scene)
-    table = read_table(Path(bpy.path.abspath(settings.table))) if settings.correspondence == "table" else None
     target = read_target(context, settings.target)
     carried = [ob for ob in settings.carried.all_objects if ob.type in CARRIED_TYPES] if settings.carried else []
     readings: list[Reading] = []
     try:
         for ob in (settings.source, *(ob for ob in carried if ob not in (settings.source, settings.target))):
             readings.append(read_object(context, ob))
+        table = None
+        if settings.correspondence == "table":
+            table = read_table(Path(bpy.path.abspath(settings.table)), readings[0].data.n_vertices)
     except Problem:
         for reading in readings:
             mesh = reading.template.find_mesh()

@@ -1,0 +1,24 @@
+"""The variables that backends and Blenders of these tests are started with."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def backend_environment() -> dict[str, str]:
+    """Variables with which a backend finds this source tree, whoever starts it."""
+    return {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "TWEENFIELD_EXTRA_METHODS": ""}
+
+
+def blender_environment(folder: Path, connection_file: Path | None) -> dict[str, str]:
+    """Variables of a Blender with a profile of its own; without a connection file it starts its own backend."""
+    return backend_environment() | {
+        "BLENDER_USER_RESOURCES": str(folder / "profile"),
+        "XDG_STATE_HOME": str(folder / "state"),
+        "TWEENFIELD_TEST_PYTHON": sys.executable,
+        "TWEENFIELD_TEST_CONNECTION": str(connection_file or ""),
+    }

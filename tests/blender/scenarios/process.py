@@ -1,0 +1,168 @@
+"""The backend's process as the add-on starts and stops it. There is no running backend to connect to here."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import bpy
+import inside
+from inside import choose, failed_morph, grid, morph, pump_until, result, session
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def stop() -> None:
+    bpy.ops.tweenfield.stop_backend()
+    pump_until(lambda: session().backend == "stopped", 20)
+
+
+def program(name: str, words: list[str]) -> Path:
+    """A small program in a folder of its own, which runs ``words``."""
+    folder = Path(bpy.app.tempdir) / name
+    folder.mkdir()
+    path = folder / ("tweenfield" if name == "found" else name)
+    path.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n', encoding="utf-8")
+    path.chmod(0o755)
+    return path
+
+
+def preferences() -> Any:
+    return bpy.context.preferences.addons[inside.MODULE].preferences
+
+
+def until_ready() -> None:
+    pump_until(lambda: session().backend != "starting", 90)
+    assert session().backend == "ready", session().problem
+
+
+def check_start_morph_stop(facts: Any) -> None:
+    assert session().backend == "stopped"
+    bpy.ops.tweenfield.start_backend()
+    assert session().backend == "starting"
+    until_ready()
+    process = session().process
+    pid, folder, log = process.pid, process._folder, session().log
+    assert os.getpgid(pid) == pid != os.getpgid(0)
+    choose(grid("A"), grid("B", lift=0.5))
+    morph()
+    begun = time.monotonic()
+    stop()
+    facts.stop_seconds = time.monotonic() - begun
+    assert not alive(pid)
+    assert not folder.exists()
+    assert log.is_file()
+    result()
+
+
+def check_morph_starts_the_backend(facts: Any) -> None:
+    choose(grid("A"), grid("B", lift=0.5))
+    morph(90)
+    stop()
+
+
+def check_killed_backend(facts: Any) -> None:
+    """A job whose backend is gone ends with a reason, and the next one starts a new backend."""
+    bpy.ops.tweenfield.start_backend()
+    until_ready()
+    choose(grid("A"), grid("B", lift=0.5), method_name="velocity_field", preset_name="high")
+    before = inside.digest()
+    bpy.ops.tweenfield.morph()
+    pump_until(lambda: "raining" in session().bar.text)
+    os.kill(session().process.pid, signal.SIGKILL)
+    pump_until(lambda: not session().busy, 20)
+    assert "ended by itself" in session().problem.message
+    assert inside.digest() == before
+    pump_until(lambda: session().backend == "stopped", 20)
+    choose(bpy.data.objects["A"], bpy.data.objects["B"])
+    morph(90)
+    stop()
+
+
+def check_program_on_the_path(facts: Any) -> None:
+    path = program("found", [preferences().python, "-m", "backend"])
+    preferences().python = ""
+    before = os.environ["PATH"]
+    os.environ["PATH"] = f"{path.parent}{os.pathsep}{before}"
+    try:
+        bpy.ops.tweenfield.start_backend()
+        until_ready()
+        assert session().process.command == [str(path)]
+    finally:
+        os.environ["PATH"] = before
+    stop()
+
+
+def refused(start: Callable[[], object]) -> str:
+    try:
+        start()
+    except RuntimeError as error:
+        return str(error)
+    raise AssertionError("it was not refused")
+
+
+def check_wrong_paths(facts: Any) -> None:
+    """Every wrong path is a sentence with a remedy, at once or when the process has ended."""
+    folder = Path(bpy.app.tempdir)
+    text = folder / "notes.txt"
+    text.write_text("no program", encoding="utf-8")
+    for path, words in ((folder / "nowhere", "There is no Python at"), (text, "is not a program")):
+        preferences().python = str(path)
+        message = refused(bpy.ops.tweenfield.start_backend)
+        assert words in message, message
+    preferences().python, before = "", os.environ["PATH"]
+    os.environ["PATH"] = str(folder)
+    try:
+        assert "The backend was not found" in refused(bpy.ops.tweenfield.start_backend)
+    finally:
+        os.environ["PATH"] = before
+    assert session().backend == "stopped"
+    # A Python that has no backend: -I hides the one of this source tree.
+    preferences().python = str(program("bare", [sys.executable, "-I"]))
+    choose(grid("A"), grid("B"))
+    before_all = inside.digest()
+    message = failed_morph()
+    assert "has no Tweenfield backend" in message
+    assert "pip install" in message
+    assert inside.digest() == before_all
+    pump_until(lambda: session().backend == "stopped", 20)
+    preferences().python = str(program("broken", ["sh", "-c", "echo out of luck; exit 3", "x"]))
+    assert "out of luck" in failed_morph()
+    pump_until(lambda: session().backend == "stopped", 20)
+
+
+def check_wrong_connection_files(facts: Any) -> None:
+    text = Path(bpy.app.tempdir) / "connection.json"
+    text.write_text("{}", encoding="utf-8")
+    text.chmod(0o600)
+    choose(grid("A"), grid("B"))
+    preferences().connection_file = str(text)
+    assert "connection file cannot be used" in failed_morph()
+    far = '{"address": "tcp://192.0.2.1:5", "token": "t", "session": "s", "pid": 1, "protocol": [1, 0]}'
+    text.write_text(far, encoding="utf-8")
+    assert "Allow Online Access" in failed_morph()
+    assert session().backend == "stopped"
+
+
+def check_examination(facts: Any) -> None:
+    bpy.ops.tweenfield.check_backend()
+    pump_until(lambda: session().check.done, 90)
+    facts.lines = session().check.lines
+    assert len(facts.lines) >= 3
+    assert any("torch" in line for line in facts.lines)
+    preferences().python = str(program("naked", [sys.executable, "-I"]))
+    bpy.ops.tweenfield.check_backend()
+    pump_until(lambda: session().check.done, 30)
+    assert "pip install" in session().check.lines[0]
