@@ -1,4 +1,4 @@
-"""The report: plain types in a stable order."""
+"""Reports hold plain types and keep their order."""
 
 from __future__ import annotations
 
@@ -8,34 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from backend.evaluation.report import make_report, peak_memory, plain, versions, write_report
-
-GIVEN = {
-    "method": "linear",
-    "preset": "standard",
-    "settings": {"b": np.float32(0.5), "a": 1},
-    "seed": 3,
-    "device": "cpu",
-    "source": {"vertices": np.int64(8)},
-    "target": {"vertices": 8},
-    "correspondence": {"way": "vertex-order", "pairs": 8},
-    "phases": {"preparing": (0.25, 0.5), "training": (1.0, 2.0)},
-    "facts": {"raw_flow_corr_error_t1": np.float64(0.01)},
-    "metrics": {"endpoints": {"t0": {"chamfer": math.nan}}, "bad_frames": np.zeros(0, int)},
-    "warnings": ("source: a sentence",),
-}
-
-
-def test_the_report_reads_back_as_it_was(tmp_path: Path) -> None:
-    report = make_report(**GIVEN)
-    write_report(tmp_path / "report.json", report)
-    assert json.loads((tmp_path / "report.json").read_text(encoding="utf-8")) == report
-    assert report["raw_flow_corr_error_t1"] == 0.01
-    assert report["seconds"] == {"preparing": 0.25, "training": 1.0}
-    assert report["cpu_seconds"] == {"preparing": 0.5, "training": 2.0}
-    assert report["metrics"]["endpoints"]["t0"]["chamfer"] is None
-    assert report["warnings"] == ["source: a sentence"]
-    assert list(report) == list(make_report(**GIVEN))
+from backend.evaluation.report import machine, plain, write_report
 
 
 def test_plain_types_only() -> None:
@@ -44,11 +17,17 @@ def test_plain_types_only() -> None:
     assert type(value["x"][0]) is float
 
 
-def test_versions_and_memory() -> None:
-    found = versions()
-    assert found["numpy"] == np.__version__
-    assert "missing" not in found.values()
-    before = peak_memory()
-    block = np.ones(30_000_000)
-    assert peak_memory() >= before
-    assert peak_memory() > block.nbytes
+def test_a_report_reads_back_in_its_order(tmp_path: Path) -> None:
+    report = {"seed": np.int64(3), "metrics": {"b": math.nan, "a": np.float64(0.25)}, "warnings": ("ein Gruß",)}
+    for name in ("one", "two"):
+        write_report(tmp_path / name, report)
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+    found = json.loads((tmp_path / "one").read_text(encoding="utf-8"))
+    assert found == {"seed": 3, "metrics": {"b": None, "a": 0.25}, "warnings": ["ein Gruß"]}
+    assert list(found["metrics"]) == ["b", "a"]
+
+
+def test_the_machine_is_described() -> None:
+    found = machine()
+    assert found["cores"] >= 1
+    assert found["memory_bytes"] > 2**28
