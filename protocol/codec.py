@@ -66,6 +66,8 @@ def codec(annotation: Any) -> Codec:
         return _tuple(arguments)
     if origin is np.ndarray:
         return _array(get_args(arguments[1])[0])
+    if origin is NDArray:  # from numpy 2.5 on the alias is a type of its own
+        return _array(arguments[0])
     if isinstance(origin, type) and issubclass(origin, Mapping):
         return _mapping(arguments[1])
     if isinstance(annotation, type) and is_dataclass(annotation):
