@@ -45,14 +45,14 @@ def start_backend(folder: Path) -> tuple[subprocess.Popen[bytes], Path]:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env=_environment(),
+            env=environment(),
             start_new_session=sys.platform != "win32",
             creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         )
     return process, log
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """This process's environment, in which the same ``backend`` package is found from any folder."""
     home = str(Path(__file__).resolve().parents[2])
     if "site-packages" in home or "dist-packages" in home:

@@ -6,18 +6,28 @@ import shutil
 import sys
 import time
 from types import TracebackType
-from typing import TextIO
+from typing import Protocol
 
 BAR_WIDTH = 24  # characters
 REDRAW_SECONDS = 0.1  # in a terminal
 LINE_SECONDS = 2.0  # between plain lines of one phase
 
 
+class Stream(Protocol):
+    """Where progress is written."""
+
+    def isatty(self) -> bool: ...
+
+    def write(self, text: str, /) -> int: ...
+
+    def flush(self) -> None: ...
+
+
 class Progress:
     """Shows phase, step, loss and time left of a job. Use it as a context manager, and call it with every step."""
 
-    def __init__(self, stream: TextIO | None = None) -> None:
-        self._stream = sys.stderr if stream is None else stream
+    def __init__(self, stream: Stream | None = None) -> None:
+        self._stream: Stream = sys.stderr if stream is None else stream
         self._terminal = self._stream.isatty()
         self._phase = ""
         self._shown = 0.0

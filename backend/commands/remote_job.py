@@ -34,9 +34,9 @@ class RemoteResult:
     first_preview: float | None  # and to the first preview
 
 
-def connect(endpoint: Endpoint, wait: Callable[[], None] = lambda: None) -> Client:
+def connect(endpoint: Endpoint, wait: Callable[[], None] = lambda: None, credit: int = 4) -> Client:
     """A client whose backend has said welcome. ``wait`` is called while it has not, and may raise."""
-    client = Client(endpoint, f"tweenfield-cli {__version__}")
+    client = Client(endpoint, f"tweenfield-cli {__version__}", credit=credit)
     deadline = time.monotonic() + CONNECT_SECONDS
     try:
         while time.monotonic() < deadline:

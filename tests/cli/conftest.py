@@ -22,8 +22,8 @@ LIMIT = 110  # seconds for one command
 
 
 def environment() -> dict[str, str]:
-    """The environment of a command: this tree's package from any folder, and one thread."""
-    return {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1", "COLUMNS": "100"}
+    """The environment of a command: this tree's package from any folder."""
+    return {**os.environ, "PYTHONPATH": str(REPOSITORY), "COLUMNS": "100"}
 
 
 def start(*arguments: object, cwd: Path, python: str = sys.executable) -> subprocess.Popen[str]:

@@ -149,6 +149,6 @@ def test_a_faulty_config_file_is_named(tmp_path: Path, text: str, words: str) ->
 
 def test_progress_in_words() -> None:
     line = describe("training", 250, 1000, 0.01234, 65.0)
-    assert line.split() == ["training", "[######------------------]", "250/1000", *"loss 0.0123 1 min 5 s left".split()]
+    assert line == "training      [######------------------]  250/1000  loss 0.0123  1 min 5 s left"
     assert describe("starting", 0, 0, None, None) == "starting"
     assert [duration(seconds) for seconds in (0.2, 59.7, 3600 + 180)] == ["0 s", "1 min 0 s", "1 h 3 min"]

@@ -1,0 +1,51 @@
+"""``bench``: measures quality and speed on this machine and writes the table, ``docs/BENCHMARKS.md``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from backend.commands.parser import Parser, choice, seconds
+
+PARTS = ("quality", "speed", "memory")
+
+
+def add_arguments(parser: Parser) -> None:
+    add = parser.add_argument
+    add("--data", type=Path, metavar="DIR", help="folder with a manifest.json of pairs; default: the shipped fox alone")
+    add("--pairs", nargs="+", metavar="ID", default=[], help="only these pairs of the manifest")
+    add("--seconds", type=seconds, default=60.0, metavar="S", help="training budget of every pair; default 60")
+    add("--parts", nargs="+", type=choice(*PARTS), default=list(PARTS), help=f"{', '.join(PARTS)}; default: all")
+    add("--million", action="store_true", help="measure the memory that a million vertices take, too")
+    add("--out", type=Path, metavar="FILE", help="write the Markdown there instead of to standard output")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from backend.commands.bench.pairs import find_pairs
+    from backend.commands.bench.quality import measure_pair, quality_table
+    from backend.commands.bench.scale import measure_memory
+    from backend.commands.bench.speed import measure_baking, measure_start, measure_streaming
+    from backend.commands.bench.table import figures_table, heading
+    from backend.commands.progress import Progress
+
+    sections = [heading(arguments)]
+    with Progress() as progress:
+        if "quality" in arguments.parts:
+            rows = []
+            for pair in find_pairs(arguments.data, arguments.pairs):
+                progress.note(f"{pair.name}: training for {arguments.seconds:g} s")
+                rows.append(measure_pair(pair, arguments.seconds))
+            sections.append(quality_table(rows, arguments.seconds))
+        if "speed" in arguments.parts:
+            progress.note("speed: start, baking, streaming")
+            sections.append(figures_table("Speed", [*measure_start(), *measure_baking(), *measure_streaming()]))
+        if "memory" in arguments.parts:
+            progress.note("memory")
+            sections.append(figures_table("Peak memory of `morph`", measure_memory(arguments.million)))
+    text = "\n\n".join(sections) + "\n"
+    if arguments.out:
+        arguments.out.write_text(text, encoding="utf-8")
+    else:
+        sys.stdout.write(text)
+    return 0
