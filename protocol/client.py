@@ -170,9 +170,9 @@ class Client:
         self._ask_for_stalled()
         return messages
 
-    def close(self) -> None:
-        """Ends the connection at once; jobs go on in the backend."""
-        self._link.close()
+    def close(self, linger: float = 0.0) -> None:
+        """Ends the connection; jobs go on in the backend. At once, or after at most ``linger`` seconds of sending."""
+        self._link.close(linger)
         self._jobs.clear()
         if self._owns_context:
             self._context.term()

@@ -126,8 +126,9 @@ class Link:
         """Seconds until the next attempt to connect, while ``lost``."""
         return max(self._due - time.monotonic(), 0.0) if self.state == "lost" and self._socket is None else 0.0
 
-    def close(self) -> None:
-        self._shut()
+    def close(self, linger: float = 0.0) -> None:
+        """Ends the connection; ``linger`` seconds at most to send what waits, spent when the context is terminated."""
+        self._shut(linger)
         self.state = "refused"
         self.reason = "closed"
 
@@ -153,13 +154,13 @@ class Link:
         except EndpointError as problem:
             self.lose(str(problem))
 
-    def _shut(self) -> None:
+    def _shut(self, linger: float = 0.0) -> None:
         if self._socket is not None and self._monitor is not None:
             self._poller.unregister(self._socket)
             self._poller.unregister(self._monitor)
             self._socket.disable_monitor()
             self._monitor.close(linger=0)
-            self._socket.close(linger=0)
+            self._socket.close(linger=int(1000 * linger))
         self._socket = self._monitor = None
         self._outbox.clear()
 

@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-import statistics
-import threading
+import multiprocessing
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 
 import numpy as np
 import zmq
 
 from protocol.client import Client
-from protocol.endpoint import bind_router
+from protocol.endpoint import Endpoint, bind_router
 from protocol.flow_control import SendWindow
 from protocol.messages import PROTOCOL, Credit, Finished, Frame, Hello, JobState, Message, Ping, Pong, Resume, Welcome
 from protocol.wire import decode, encode
 
 FRAMES = 30
-TRIANGLES = 200_000  # with half as many vertices: 1.2 + 2.4 MB of vertices and indices, and 0.8 MB of offsets
-ROUNDS = 5
+TRIANGLES = 163_600  # with half as many vertices: 3.6 MB a frame
+ROUNDS = 9
 CREDIT = 8
 JOB = "bench"
 
-Sockets = tuple[zmq.Socket[bytes], zmq.Socket[bytes]]
+WAYS = ("bare", "wire", "client")
 
 
 @dataclass(frozen=True)
 class StreamBench:
-    """Megabytes per second, medians over the rounds."""
+    """Megabytes per second; of each way its fastest round, which the rest of the machine disturbed least."""
 
     frames: int
     megabytes_per_frame: float
@@ -60,89 +59,91 @@ def make_frames(count: int = FRAMES, triangles: int = TRIANGLES) -> list[Frame]:
 
 
 def bench_stream(count: int = FRAMES, triangles: int = TRIANGLES, rounds: int = ROUNDS) -> StreamBench:
-    """Streams the frames in every way, ``rounds`` times in turn, and compares the medians."""
-    frames = make_frames(count, triangles)
-    size = sum(memoryview(part).nbytes for part in encode(frames[0])) / 1e6
-    ways: dict[str, Callable[[list[Frame]], float]] = {"bare": _bare, "wire": _wire, "client": _client}
-    seconds: dict[str, list[float]] = {way: [] for way in ways}
-    for _ in range(rounds):
-        for way, run in ways.items():
-            seconds[way].append(run(frames))
-    speed = {way: count * size / statistics.median(taken) for way, taken in seconds.items()}
+    """Streams the frames in every way from a process of its own, ``rounds`` times in turn."""
+    spawn = multiprocessing.get_context("spawn")
+    here, there = spawn.Pipe()
+    sender = spawn.Process(target=_sender, args=(there, count, triangles, rounds), daemon=True)
+    sender.start()
+    there.close()
+    size = sum(memoryview(part).nbytes for part in encode(make_frames(2, triangles)[0])) / 1e6
+    seconds: dict[str, list[float]] = {way: [] for way in WAYS}
+    try:
+        for _ in range(rounds):
+            for way in WAYS:
+                endpoint: Endpoint = here.recv()
+                seconds[way].append(_client(endpoint) if way == "client" else _receive(endpoint, way, count))
+    finally:
+        here.close()
+        sender.join(10)
+        sender.close()
+    speed = {way: count * size / min(taken) for way, taken in seconds.items()}
     return StreamBench(count, size, speed["bare"], speed["wire"], speed["client"])
 
 
-def _bare(frames: list[Frame]) -> float:
-    parts = [encode(frame) for frame in frames]
-
-    def receive(received: list[zmq.Frame]) -> None:
-        for part in received[1:]:
-            np.frombuffer(part.buffer, np.uint8)
-
-    return _stream(lambda seq: parts[seq], receive, len(frames))
-
-
-def _wire(frames: list[Frame]) -> float:
-    return _stream(lambda seq: encode(frames[seq]), decode, len(frames))
-
-
-def _stream(
-    make: Callable[[int], list[bytes | memoryview]], receive: Callable[[list[zmq.Frame]], object], count: int
-) -> float:
-    """Seconds from a ROUTER in a thread to a DEALER here; a credit of frames bounds what is on the way."""
-    with zmq.Context() as context, context.socket(zmq.ROUTER) as router, context.socket(zmq.DEALER) as dealer:
-        port = router.bind_to_random_port("tcp://127.0.0.1")
-        router.linger = dealer.linger = 0
-        dealer.connect(f"tcp://127.0.0.1:{port}")
-
-        def send() -> None:
-            identity, _ = router.recv_multipart()
-            for seq in range(count):
-                if seq >= CREDIT:
-                    router.recv_multipart()
-                router.send_multipart([identity, *make(seq)], copy=False)
-            while router.poll(1000):  # the rest of the credit, so that the last frame is out before the socket closes
-                router.recv_multipart()
-                if not dealer_busy.is_set():
-                    break
-
-        dealer_busy = threading.Event()
-        dealer_busy.set()
-        sender = threading.Thread(target=send)
-        sender.start()
+def _receive(endpoint: Endpoint, way: str, count: int) -> float:
+    """Seconds to take in the frames from a bare socket, giving the sender leave for one more with each."""
+    with zmq.Context() as context, context.socket(zmq.DEALER) as dealer:
+        dealer.linger = 1000  # ms; the last word ends the sender's turn
+        dealer.connect(endpoint.address)
+        dealer.send(b"hello")
+        dealer.recv()
         started = time.perf_counter()
         dealer.send(b"begin")
         for _ in range(count):
-            receive(dealer.recv_multipart(copy=False))
+            parts = dealer.recv_multipart(copy=False)
+            if way == "wire":
+                decode(parts)
+            else:
+                for part in parts[1:]:
+                    np.frombuffer(part.buffer, np.uint8)
             dealer.send(b"taken")
-        seconds = time.perf_counter() - started
-        dealer_busy.clear()
-        dealer.send(b"end")
-        sender.join()
+        return time.perf_counter() - started
+
+
+def _client(endpoint: Endpoint) -> float:
+    """Seconds to take in the frames as the add-on does."""
+    client = Client(endpoint, "bench", credit=CREDIT)
+    while client.state != "ready":
+        client.poll(0.1)
+    started = time.perf_counter()
+    client.resume(JOB)
+    while client.jobs:
+        for message in client.poll(1.0):
+            if isinstance(message, Frame):
+                client.taken(JOB)
+    seconds = time.perf_counter() - started
+    client.shutdown()
+    client.close(linger=1.0)
     return seconds
 
 
-def _client(frames: list[Frame]) -> float:
-    with zmq.Context() as context:
-        router, endpoint = bind_router(context)
-        server = threading.Thread(target=_serve, args=(router, frames))
-        server.start()
-        client = Client(endpoint, "bench", credit=CREDIT)
-        try:
-            while client.state != "ready":
-                client.poll(0.1)
-            started = time.perf_counter()
-            client.resume(JOB)
-            while client.jobs:
-                for message in client.poll(1.0):
-                    if isinstance(message, Frame):
-                        client.taken(JOB)
-            return time.perf_counter() - started
-        finally:
-            client.shutdown()
-            server.join(10)
-            client.close()
-            router.close(linger=0)
+def _sender(pipe: Connection, count: int, triangles: int, rounds: int) -> None:
+    """The other process: a fresh ROUTER for each turn, its endpoint through the pipe."""
+    frames = make_frames(count, triangles)
+    with zmq.Context() as context, pipe:
+        for _ in range(rounds):
+            for way in WAYS:
+                router, endpoint = bind_router(context)
+                with router:
+                    pipe.send(endpoint)
+                    if way == "client":
+                        _serve(router, frames)
+                    else:
+                        _send(router, frames, way)
+
+
+def _send(router: zmq.Socket[bytes], frames: list[Frame], way: str) -> None:
+    """Without the protocol's messages: at most ``CREDIT`` frames on the way."""
+    ready = [encode(frame) for frame in frames] if way == "bare" else []
+    identity, _ = router.recv_multipart()
+    router.send_multipart([identity, b"hello"])
+    router.recv_multipart()
+    for seq, frame in enumerate(frames):
+        if seq >= CREDIT:
+            router.recv_multipart()
+        router.send_multipart([identity, *(ready[seq] if ready else encode(frame))], copy=False)
+    for _ in range(min(CREDIT, len(frames))):
+        router.recv_multipart()
 
 
 def _serve(router: zmq.Socket[bytes], frames: list[Frame]) -> None:
