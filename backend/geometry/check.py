@@ -7,6 +7,8 @@ import numpy as np
 from backend.geometry.arrays import Int64, Integers, Reals
 from protocol.mesh import MeshData, MeshError
 
+LARGEST_COORDINATE = 1e30  # squares and products of lengths stay in range
+
 
 def check_mesh(mesh: MeshData, name: str) -> None:
     """Raises ``MeshError`` unless ``mesh`` (called ``name`` in the message) is a finite surface."""
@@ -35,6 +37,13 @@ def check_surface(
         raise MeshError(
             f"{name}: {count(len(bad), 'vertex has', 'vertices have')} a coordinate that is {what} "
             f"({_some(bad)}, counted from 0); move or delete them, or export again"
+        )
+
+    largest = float(np.abs(positions).max())
+    if largest > LARGEST_COORDINATE:
+        raise MeshError(
+            f"{name}: a coordinate is as large as {largest:.3g}; beyond {LARGEST_COORDINATE:g} lengths cannot be "
+            "computed, so scale the mesh down"
         )
 
 

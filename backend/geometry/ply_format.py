@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.geometry.arrays import Float32, Int64
-from backend.geometry.polygons import FormatError, Polygons, numbers
+from backend.geometry.polygons import FormatError, Polygons, numbers, whole
 from protocol.mesh import MeshData
 
 TYPES = {
@@ -85,7 +85,7 @@ def _header(data: bytes) -> tuple[str, list[_Element], int]:
             elements[-1] = _Element(last.name, last.count, (*last.properties, _property(words)))
     if not order:
         raise FormatError("the PLY header names no known format; export it as text or binary PLY")
-    return order, elements, start
+    return order, [element for element in elements if element.properties], start
 
 
 def _property(words: list[str]) -> _Property:
@@ -210,7 +210,7 @@ def _polygons(tables: dict[str, _Columns]) -> Polygons:
     face = tables.get("face", {})
     lists = [face[name] for name in INDEX_NAMES if name in face]
     faces = lists[0] if lists and isinstance(lists[0], _List) else _List(np.zeros(0, np.int64), np.zeros(0, np.int64))
-    indices = np.asarray(faces.values, np.int64)
+    indices = whole(faces.values, "face index")
     return Polygons(positions, faces.sizes, indices, _uv(vertex, face, faces.sizes, indices))
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from backend.geometry.arrays import Float32, Float64, Int64
+
+LARGEST_INDEX = 2.0**53  # beyond, float64 has gaps between whole numbers
 
 
 class FormatError(Exception):
@@ -40,10 +43,16 @@ def numbers(tokens: list[bytes], what: str) -> Float64:
 
 def whole_numbers(tokens: list[bytes], what: str) -> Int64:
     """Tokens of a text file as int64."""
-    values = numbers(tokens, what)
-    if len(values) and not (np.isfinite(values).all() and (values == np.round(values)).all()):
-        raise FormatError(f"{what} is not a whole number")
-    return values.astype(np.int64)
+    return whole(numbers(tokens, what), what)
+
+
+def whole(values: NDArray[np.generic], what: str) -> Int64:
+    """Numbers of a file as int64; ``FormatError`` unless all are whole and of a sensible size."""
+    real = np.asarray(values, np.float64)
+    if not (np.abs(real) < LARGEST_INDEX).all() or (real != np.round(real)).any():
+        bad = real[~(np.abs(real) < LARGEST_INDEX) | (real != np.round(real))][0]
+        raise FormatError(f"{what} {bad:g} is not a whole number in range; the file is damaged, export it again")
+    return np.asarray(values).astype(np.int64)
 
 
 def _is_number(token: bytes) -> bool:

@@ -205,6 +205,8 @@ FAULTS = {
     "two.obj": (b"v 0 0 0\nv 1 0 0\nf 1 2\n", "face 0 (counted from 0) has 2 corners"),
     "nan.obj": (b"v 0 0 nan\nv 1 0 0\nv 0 1 0\nf 1 2 3\n", "NaN (number 0"),
     "inf.obj": (b"v 0 0 0\nv 1 0 inf\nv 0 1 0\nf 1 2 3\n", "infinite (number 1"),
+    "far.obj": (b"v 0 0 1e300\nv 1 0 0\nv 0 1 0\nf 1 2 3\n", "as large as 1e+300"),
+    "index.obj": (b"v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3e99\n", "not a whole number in range"),
     "points.obj": (b"v 0 0 0\nv 1 0 0\n", "no faces"),
     "text.ply": (b"hello", "not a PLY file"),
     "cut.ply": (
@@ -215,6 +217,12 @@ FAULTS = {
     "huge.ply": (
         b"ply\nformat binary_little_endian 1.0\nelement vertex 999999999999\nproperty float x\nend_header\n1234",
         "ends before its 999999999999 rows",
+    ),
+    "none.ply": (b"ply\nformat ascii 1.0\nelement vertex 9\nelement face 9\nend_header\n", "there are no vertices"),
+    "half.ply": (
+        b"ply\nformat ascii 1.0\nelement vertex 1\nproperty float x\nproperty float y\nproperty float z\n"
+        b"element face 1\nproperty list uchar float vertex_indices\nend_header\n0 0 0\n3 0 0 0.5\n",
+        "face index 0.5 is not a whole number",
     ),
     "kind.ply": (b"ply\nformat strange 1.0\nend_header\n", "no known format"),
     "type.ply": (b"ply\nformat ascii 1.0\nelement vertex 1\nproperty quaternion x\nend_header\n", "cannot be read"),
@@ -257,6 +265,36 @@ def test_a_file_cut_anywhere_is_an_error_or_a_smaller_mesh_but_never_a_crash(suf
         with contextlib.suppress(MeshError):  # any other exception fails the test
             read_mesh(cut)
             assert suffix == "obj"  # a text file without an end marker can be cut between two lines
+
+
+@pytest.mark.parametrize("name", ["a.ply", "b.ply", "c.obj", "d.off", "e.stl", "f.glb"])
+def test_damaged_files_are_read_or_refused_in_words(name: str, tmp_path: Path) -> None:
+    """Random bytes changed, cut, inserted: a mesh or a ``MeshError``, never another exception or a warning."""
+    path, rng = tmp_path / name, np.random.default_rng(7)
+    sphere = icosphere(0)
+    if name[0] in "abc":
+        (write_obj if name[0] == "c" else write_ply)(path, mixed_polygons() if name[0] == "b" else sphere)
+    else:
+        trimesh.Trimesh(sphere.positions(), sphere.triangles(), process=False).export(path)
+    whole = path.read_bytes()
+    refused = 0
+    for _ in range(150):
+        data = bytearray(whole)
+        for _ in range(rng.integers(1, 5)):
+            at = int(rng.integers(min(len(data), 400 if rng.random() < 0.5 else len(data))))
+            kind = rng.integers(3)
+            if kind == 0:
+                data[at] = rng.integers(256)
+            elif kind == 1:
+                del data[at : at + int(rng.integers(1, 20))]
+            else:
+                data[at:at] = bytes(rng.choice(list(b" 0123456789-/e.\nfv"), int(rng.integers(1, 8))).tolist())
+        path.write_bytes(data)
+        try:
+            read_mesh(path)
+        except MeshError:
+            refused += 1
+    assert refused > 50
 
 
 def test_no_vertex_of_the_shared_pairs_is_merged() -> None:
