@@ -6,12 +6,20 @@ import os
 import sys
 from pathlib import Path
 
+from tests.shared_data import shared_data
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def backend_environment() -> dict[str, str]:
     """Variables with which a backend finds this source tree, whoever starts it."""
     return {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "TWEENFIELD_EXTRA_METHODS": ""}
+
+
+def bad_files() -> Path | None:
+    """The folder of bad meshes, if the shared test data is here."""
+    folder = shared_data()
+    return folder / "bad" if folder is not None else None
 
 
 def blender_environment(folder: Path, connection_file: Path | None) -> dict[str, str]:
@@ -21,4 +29,5 @@ def blender_environment(folder: Path, connection_file: Path | None) -> dict[str,
         "XDG_STATE_HOME": str(folder / "state"),
         "TWEENFIELD_TEST_PYTHON": sys.executable,
         "TWEENFIELD_TEST_CONNECTION": str(connection_file or ""),
+        "TWEENFIELD_TEST_BAD": str(bad_files() or ""),
     }

@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.blender.environment import blender_environment
+from tests.blender.environment import bad_files, blender_environment
 
 SCENARIOS = Path(__file__).parent / "scenarios"
 
@@ -28,12 +28,14 @@ def checks() -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(("name", "check"), checks())
 def test_in_blender(name: str, check: str, scenario: Callable[[str], dict[str, dict[str, Any]]]) -> None:
+    if name == "bad_files" and bad_files() is None:
+        pytest.skip("the shared test data is not here")
     outcomes = scenario(name)
     assert check in outcomes, f"Blender ended before it:\n{outcomes['']['error']}"
     assert outcomes[check]["error"] == ""
 
 
-@pytest.mark.parametrize("name", sorted({name for name, _ in checks()}))
+@pytest.mark.parametrize("name", sorted({name for name, _ in checks()} - {"bad_files"}))
 def test_blender_ends_well(name: str, scenario: Callable[[str], dict[str, dict[str, Any]]]) -> None:
     assert scenario(name)[""]["error"] == ""
 
