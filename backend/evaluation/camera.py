@@ -60,6 +60,9 @@ def choose_up(frames: Sequence[Float64]) -> Float64:
 
 def _base(points: Float64, axis: int) -> float:
     """How broad the lowest slab along ``axis`` is, compared with the whole shape seen from there."""
+    extent = np.ptp(points, axis=0)
+    if extent[axis] < 0.05 * extent.max():
+        return 0.0  # a flat shape lies on nothing; it is looked at from its face
     height = points[:, axis]
     low = points[height <= height.min() + 0.04 * max(np.ptp(height), 1e-12)]
     others = [k for k in range(3) if k != axis]

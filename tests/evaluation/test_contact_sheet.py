@@ -97,6 +97,7 @@ def test_standing_shapes_tell_which_way_is_up() -> None:
     standing = np.concatenate([legs, body])
     np.testing.assert_array_equal(choose_up([standing]), [0, 0, 1])
     np.testing.assert_array_equal(choose_up([standing[:, [1, 2, 0]]]), [0, 1, 0])
+    np.testing.assert_array_equal(choose_up([standing * [1, 1, 0]]), [0, 1, 0])
 
 
 FEET = ([1, 1, 0], [1, -1, 0], [-1, 1, 0], [-1, -1, 0])
