@@ -75,7 +75,8 @@ def end_program(process: subprocess.Popen[bytes], *, force: bool) -> None:
             command = ["taskkill", "/PID", str(process.pid), "/T", "/F"]
             subprocess.run(command, capture_output=True, creationflags=subprocess.CREATE_NO_WINDOW, check=False)
         else:
-            process.send_signal(signal.CTRL_BREAK_EVENT)
+            with contextlib.suppress(OSError):  # it has no console to get a signal through
+                process.send_signal(signal.CTRL_BREAK_EVENT)
         return
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL if force else signal.SIGTERM)

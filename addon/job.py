@@ -7,6 +7,7 @@ looked up anew after it.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -36,11 +37,11 @@ class Plan:
         return self.readings[0]
 
     def with_names(self, message: str) -> str:
-        """A backend's message, which knows a source and a target only, with the names of the two objects."""
+        """A backend's message, which knows a source and a target only, with the names of the objects."""
         for role, name in (("source", self.source.original.name), ("target", self.target)):
             if message.startswith(f"{role}:"):
                 return f"{name!r} (the {role}):" + message.removeprefix(f"{role}:")
-        return message
+        return message[:1].upper() + message[1:]
 
 
 @dataclass
@@ -219,7 +220,8 @@ class MorphJob:
     def _show_older(self) -> None:
         older = self._hidden.find_object() if self._hidden is not None else None
         if older is not None:
-            older.hide_set(False)
+            with contextlib.suppress(RuntimeError):  # it is in another view layer now, where nothing was hidden
+                older.hide_set(False)
         self._hidden = None
 
     def _scene(self) -> bpy.types.Scene:

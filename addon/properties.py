@@ -12,16 +12,17 @@ ON_SCENE = "tweenfield"  # name of the scene's property
 Items = list[tuple[str, str, str]]
 
 
-class _Lists:
-    """The items of the lists that depend on the backend. Blender needs them to live as long as they are shown."""
+class _Kept:
+    """Every list of items that Blender was ever given: it keeps pointers into them, and nothing of its own."""
 
     def __init__(self) -> None:
-        self.methods: Items = []
-        self.presets: Items = []
-        self.devices: Items = []
+        self._lists: dict[tuple[tuple[str, str, str], ...], Items] = {}
+
+    def __call__(self, items: Items) -> Items:
+        return self._lists.setdefault(tuple(items), items)
 
 
-_lists = _Lists()
+_kept = _Kept()
 
 
 def _title(name: str) -> str:
@@ -35,23 +36,20 @@ def _with(items: Items, chosen: str) -> Items:
 
 def _method_items(self: Any, context: Any) -> Items:
     items = [(spec.name, spec.label, spec.doc) for spec in methods.specs.values()]
-    _lists.methods = _with(items, self.method_name)
-    return _lists.methods
+    return _kept(_with(items, self.method_name))
 
 
 def _preset_items(self: Any, context: Any) -> Items:
     spec = methods.specs.get(self.method_name)
     items = [(name, _title(name), "") for name in spec.presets] if spec is not None else []
-    _lists.presets = _with(items, self.preset_name)
-    return _lists.presets
+    return _kept(_with(items, self.preset_name))
 
 
 def _device_items(self: Any, context: Any) -> Items:
     labels = {"auto": "Automatic", "cpu": "CPU", "cuda": "CUDA", "mps": "Metal"}
     names = ["auto", *(device for device in methods.devices if device != "auto")]
     items = [(name, labels.get(name, name), "") for name in names]
-    _lists.devices = _with(items, self.device_name)
-    return _lists.devices
+    return _kept(_with(items, self.device_name))
 
 
 def _index(items: Items, name: str) -> int:

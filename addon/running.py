@@ -28,7 +28,7 @@ def register() -> None:
     global _session
     folder = Path(bpy.utils.extension_path_user(ADDON, path="logs", create=True))
     _session = Session(f"tweenfield-addon {_version()}", folder)
-    atexit.register(_end)
+    atexit.register(_at_exit)
     for handler in (_before_load, _after_load, _after_undo):
         bpy.app.handlers.persistent(handler)  # others are dropped when a file is opened
     bpy.app.handlers.load_pre.append(_before_load)
@@ -40,23 +40,22 @@ def register() -> None:
 
 
 def unregister() -> None:
+    global _session
     if bpy.app.timers.is_registered(_tick):
         bpy.app.timers.unregister(_tick)
     bpy.app.handlers.redo_post.remove(_after_undo)
     bpy.app.handlers.undo_post.remove(_after_undo)
     bpy.app.handlers.load_post.remove(_after_load)
     bpy.app.handlers.load_pre.remove(_before_load)
-    atexit.unregister(_end)
-    _end()
+    atexit.unregister(_at_exit)
+    current().close()
+    _session = None
     methods.unregister()
 
 
-def _end() -> None:
-    """No process is left behind, however Blender ends."""
-    global _session
-    if _session is not None:
-        _session.close()
-        _session = None
+def _at_exit() -> None:
+    """No process is left behind where Blender ends without switching its add-ons off; its data is gone by now."""
+    current().end_processes()
 
 
 def _version() -> str:

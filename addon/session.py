@@ -292,7 +292,7 @@ class Session:
 
     def _take_state(self, message: JobState) -> None:
         if message.state == "queued":
-            self.bar = Bar("Waiting for the backend's other jobs")
+            self.bar = Bar("Waiting for the backend")
         elif message.state == "running" and self.bar.fraction == 0.0:
             self.bar = Bar("Starting")
         elif message.state == "cancelled":
@@ -351,6 +351,10 @@ class Session:
     def close(self) -> None:
         """Ends everything before returning: the add-on is switched off, or Blender ends."""
         self.cancel()
+        self.end_processes()
+
+    def end_processes(self) -> None:
+        """The part of ``close`` that needs no Blender any more."""
         if self.check is not None:
             self.check.close()
             self.check = None

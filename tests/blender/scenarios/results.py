@@ -234,6 +234,8 @@ def check_generated_settings(facts: Any) -> None:
             settings.method = spec.name
             settings.preset = preset
             assert (settings.method_name, settings.preset_name) == (spec.name, preset)
+            assert bpy.types.UILayout.enum_item_name(settings, "method", spec.name) == spec.label
+            assert bpy.types.UILayout.enum_item_name(settings, "preset", preset) == preset.capitalize()
             assert generated.changed_settings(scene, spec, preset) == {}
     spec = methods["velocity_field"]
     settings.method, settings.preset = "velocity_field", "draft"
