@@ -104,6 +104,11 @@ class Desk:
             client.heard = time.monotonic()
             self._serve(client, message, parts)
 
+    def apologise(self, identity: bytes, error: Exception) -> None:
+        """Tells a client that its message met a fault of the server."""
+        failure = failure_of(error)
+        self._send_now(identity, Error(failure.code, failure.message, failure.detail))
+
     def busy(self) -> bool:
         """Whether some client that listens has something to be sent."""
         now = time.monotonic()
@@ -156,6 +161,16 @@ class Desk:
                 if client.identity is not None:
                     self._welcome(client)
 
+    def no_worker(self, reason: str) -> None:
+        """No worker can be started: clients that wait for the first one to tell what there is wait in vain."""
+        for client in list(self._clients.values()):
+            if client.identity is not None and not client.welcomed:
+                said = (
+                    f"the backend cannot compute: its worker process does not start ({reason}); run tweenfield doctor"
+                )
+                self._send_now(client.identity, Refused(said, PROTOCOL))
+                self._disconnect(client)
+
     # clients --------------------------------------------------------------------------------------------------------
 
     def _greet(self, identity: bytes, hello: Hello) -> None:
@@ -170,7 +185,7 @@ class Desk:
             reason = "the secret is not the one of the connection file; read the connection file again"
         elif not 1 <= len(hello.session) <= MAX_SESSION:
             reason = f"the client's session id must have 1 to {MAX_SESSION} characters"
-        elif hello.session not in self._clients and len(self._clients) >= MAX_CLIENTS:
+        elif hello.session not in self._clients and not self._room():
             reason = f"the backend already serves {MAX_CLIENTS} clients; close one of them"
         if version is None or reason:
             self._send_now(identity, Refused(reason, PROTOCOL))
@@ -182,6 +197,17 @@ class Desk:
         client = _Client(hello.session, identity, version[1], now, now, ClientStreams(self._journal))
         self._clients[hello.session] = self._by_identity[identity] = client
         self._welcome(client)
+
+    def _room(self) -> bool:
+        """Whether one more client fits, if need be in the place of the one that has been silent for longest."""
+        if len(self._clients) < MAX_CLIENTS:
+            return True
+        silent = min(self._clients.values(), key=lambda client: client.heard)
+        if time.monotonic() - silent.heard <= SILENT:
+            return False
+        self._disconnect(silent)
+        del self._clients[silent.session]
+        return True
 
     def _welcome(self, client: _Client) -> None:
         """Welcomes a client as soon as it is known what there is to offer."""

@@ -155,7 +155,7 @@ class Journal:
         ended = sorted((r for r in self.records.values() if r.ended), key=lambda r: r.ended)
         for record in ended:
             if record.job not in self._sizes:
-                self._sizes[record.job] = sum(path.stat().st_size for path in self._files(record.job))
+                self._sizes[record.job] = self._size(record.job)
         total = sum(self._sizes.values())
         dropped = []
         for record in ended:
@@ -173,6 +173,13 @@ class Journal:
         shutil.rmtree(self.path(job), ignore_errors=True)
         self.records.pop(job, None)
         self._sizes.pop(job, None)
+
+    def _size(self, job: str) -> int:
+        size = 0
+        for path in self._files(job):
+            with contextlib.suppress(OSError):  # a worker may still be clearing up
+                size += path.stat().st_size
+        return size
 
     def _files(self, job: str) -> Iterator[Path]:
         with contextlib.suppress(FileNotFoundError):

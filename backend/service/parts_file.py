@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import struct
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -13,6 +15,7 @@ Buffer = bytes | bytearray | memoryview
 _MAGIC: Final = b"TWF1"
 _COUNT: Final = struct.Struct("<4sI")
 _MAX_PARTS: Final = 65536
+_MAPPED: Final = 262144  # bytes, from which a file is mapped
 
 
 def write_parts(path: Path, parts: Sequence[Buffer]) -> int:
@@ -41,7 +44,7 @@ def write_whole(path: Path, views: Sequence[memoryview]) -> int:
 
 def read_parts(path: Path) -> list[memoryview]:
     """The frames of a message written by ``write_parts``, as views of one buffer. ``ValueError`` if it is cut short."""
-    data = memoryview(path.read_bytes())
+    data = _contents(path)
     if len(data) < _COUNT.size:
         raise ValueError(f"{path} is cut short")
     magic, count = _COUNT.unpack_from(data)
@@ -56,6 +59,18 @@ def read_parts(path: Path) -> list[memoryview]:
         parts.append(data[start : start + length])
         start += length
     return parts
+
+
+def _contents(path: Path) -> memoryview:
+    """The bytes of a file; a large one is mapped, since fresh memory for a copy costs more than sending it.
+
+    A mapped file must not shrink: files are replaced here, never changed. Windows cannot replace a mapped file.
+    """
+    with open(path, "rb", buffering=0) as file:
+        if sys.platform == "win32" or os.fstat(file.fileno()).st_size < _MAPPED:
+            return memoryview(file.readall())
+        flags = mmap.MAP_PRIVATE | getattr(mmap, "MAP_POPULATE", 0)
+        return memoryview(mmap.mmap(file.fileno(), 0, flags=flags, prot=mmap.PROT_READ))
 
 
 def _flat(view: memoryview) -> memoryview:

@@ -12,7 +12,7 @@ from backend.service.worker_process import WorkerProcess
 from protocol import wire
 from protocol.messages import Welcome
 
-_GIVE_UP: Final = 3  # starts that fail one after another, before the queued jobs are told
+_GIVE_UP: Final = 2  # starts that fail one after another, before the queued jobs are told
 _LONGEST_PAUSE: Final = 32.0  # seconds between two starts
 
 
@@ -110,7 +110,11 @@ class Pool:
             return
         self._number += 1
         log = self._logs / f"worker-{device.replace(':', '-')}.log"
-        process = WorkerProcess(self._number, device, self._threads, log, self._deliver)
+        try:
+            process = WorkerProcess(self._number, device, self._threads, log, self._deliver)
+        except OSError:  # no memory or no process to spare just now
+            self.start_failed()
+            return
         self.slots[self._number] = Slot(process, device)
 
     def start_failed(self) -> bool:

@@ -32,6 +32,8 @@ class Listener(Protocol):
 
     def catalogue_known(self, catalogue: Sequence[bytes]) -> None: ...
 
+    def no_worker(self, reason: str) -> None: ...
+
 
 @dataclass(frozen=True)
 class Patience:
@@ -201,6 +203,8 @@ class Scheduler:
         self._fail(slot, faults.worker_died(reason, log))
         self._pool.remove(slot)
         if not slot.ready and self._pool.start_failed():
+            last = log.strip().splitlines()[-1:]
+            self._listener.no_worker(f"{reason}: {last[0]}" if last else reason)
             for job in self._queue[:]:
                 self._queue.remove(job)
                 self._end(job, "failed", faults.worker_died(f"it could not be started: {reason}", log))

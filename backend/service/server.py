@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -57,8 +58,9 @@ def serve(connection_file: Path | None = None, options: ServerOptions | None = N
     try:
         with _signals(server):
             write_connection_file(path, server.endpoint)
-            sys.stdout.write(f"{path}\n")
-            sys.stdout.flush()
+            with suppress(OSError):  # nobody may be reading any more
+                sys.stdout.write(f"{path}\n")
+                sys.stdout.flush()
             server.run()
     finally:
         server.close()
@@ -139,7 +141,11 @@ class Server:
                 identity, *parts = self._router.recv_multipart(zmq.DONTWAIT, copy=False)
             except zmq.Again:
                 return False
-            self._desk.handle(identity.bytes, parts)
+            try:
+                self._desk.handle(identity.bytes, parts)
+            except Exception as error:  # a fault of ours; one client's message must not end everybody's server
+                traceback.print_exc()
+                self._desk.apologise(identity.bytes, error)
         return True
 
     def _wait(self) -> float:

@@ -331,3 +331,29 @@ def test_shutdown_cancels_and_ends(tmp_path: Path) -> None:
         client.state(waiting, "cancelled")
         assert wait_for(lambda: backend.process.poll() is not None)
         assert backend.process.returncode == 0
+
+
+def test_a_worker_that_cannot_start_is_told(tmp_path: Path) -> None:
+    broken = {"TWEENFIELD_EXTRA_METHODS": "tests.service.no_such_module:Nothing"}
+    with Backend(tmp_path, environment=broken) as backend, Follower(backend.endpoint) as client:
+        client.until(lambda: client.client.state == "refused")
+        assert "no_such_module" in client.client.reason
+        assert "doctor" in client.client.reason
+        assert backend.process.poll() is None
+
+
+def test_a_poll_without_time_is_short_while_frames_stream(follower: Follower) -> None:
+    job = follower.client.submit(scripted(follower, steps=0, n=300, frames=40))
+    lengths, finished = [], False
+    end = time.monotonic() + 60
+    while not finished:
+        assert time.monotonic() < end
+        started = time.perf_counter()
+        messages = follower.client.poll(0.0, budget=0.005)
+        lengths.append(time.perf_counter() - started)
+        for message in messages:
+            finished |= isinstance(message, Finished)
+            if isinstance(message, Frame):
+                follower.client.taken(job)
+        time.sleep(0.001)
+    assert float(np.percentile(lengths, 95)) < 0.010
