@@ -11,6 +11,7 @@ import numpy as np
 
 from .protocol.settings import MethodSpec, SettingSpec, SettingValue
 
+DEFAULT_PRESET = "standard"
 LARGEST = 2**31 - 1  # of Blender's integers
 
 
@@ -91,25 +92,28 @@ def _same(wanted: SettingValue, value: SettingValue) -> bool:
 
 
 def _properties(spec: MethodSpec) -> Mapping[str, Any]:
-    return {setting.name: _property(setting) for setting in spec.settings}
+    # Untouched settings show what the usual preset makes of them, since that is what is sent then.
+    usual = spec.resolve(DEFAULT_PRESET, {}) if DEFAULT_PRESET in spec.presets else {}
+    return {setting.name: _property(setting, usual.get(setting.name, setting.default)) for setting in spec.settings}
 
 
-def _property(setting: SettingSpec) -> Any:
-    label = setting.name.replace("_", " ").capitalize() + (f" ({setting.unit})" if setting.unit else "")
+def _property(setting: SettingSpec, default: SettingValue) -> Any:
+    unit = setting.unit if setting.unit and setting.unit not in setting.name else ""
+    label = setting.name.replace("_", " ").capitalize() + (f" ({unit})" if unit else "")
     common: dict[str, Any] = {"name": label, "description": setting.doc.rstrip(".")}
     if setting.type == "bool":
-        return bpy.props.BoolProperty(default=bool(setting.default), **common)
+        return bpy.props.BoolProperty(default=bool(default), **common)
     if setting.type == "choice":
         items = [(choice, choice.replace("_", " ").replace("-", " ").capitalize(), "") for choice in setting.choices]
-        return bpy.props.EnumProperty(items=items, default=str(setting.default), **common)
+        return bpy.props.EnumProperty(items=items, default=str(default), **common)
     if setting.type == "int":
         low = -LARGEST if setting.minimum is None else max(int(setting.minimum), -LARGEST)
         high = LARGEST if setting.maximum is None else min(int(setting.maximum), LARGEST)
-        return bpy.props.IntProperty(default=int(setting.default), min=low, max=high, **common)
+        return bpy.props.IntProperty(default=int(default), min=low, max=high, **common)
     limits: dict[str, Any] = {}
     if setting.minimum is not None:
         limits["min"] = setting.minimum
     if setting.maximum is not None:
         limits["max"] = setting.maximum
     # Weights run over many orders of magnitude; six digits show what was typed.
-    return bpy.props.FloatProperty(default=float(setting.default), precision=6, **limits, **common)
+    return bpy.props.FloatProperty(default=float(default), precision=6, **limits, **common)

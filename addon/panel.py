@@ -108,7 +108,7 @@ def _split(layout: bpy.types.UILayout | None) -> bpy.types.UILayout:
 
 def _draw_backend(layout: bpy.types.UILayout, session: Session) -> None:
     text, icon = LIGHTS[session.backend]
-    row = layout.row()
+    row = layout.split(factor=0.62)  # the text is longer than the button's
     row.label(text=text, icon=icon)  # type: ignore[arg-type]
     if session.backend == "stopped":
         row.operator("tweenfield.start_backend", text="Start")
@@ -118,13 +118,15 @@ def _draw_backend(layout: bpy.types.UILayout, session: Session) -> None:
 
 def _draw_job(layout: bpy.types.UILayout, context: bpy.types.Context, session: Session) -> None:
     layout.separator()
+    # Morph stays in its place, greyed, while it is busy: a bar that came and went under the mouse would leave its colour
+    # behind on the next text, until the mouse moves.
+    row = layout.row()
+    row.scale_y = 1.5
+    row.operator("tweenfield.morph", icon="MOD_DATA_TRANSFER")
     if session.busy:
         layout.progress(factor=session.bar.fraction, type="BAR", text=session.bar.text)
         layout.operator("tweenfield.cancel", icon="X")
         return
-    row = layout.row()
-    row.scale_y = 1.5
-    row.operator("tweenfield.morph", icon="MOD_DATA_TRANSFER")
     if session.problem is not None:
         box = layout.box()
         _paragraph(box, context, session.problem.message, "ERROR")
@@ -136,7 +138,7 @@ def _draw_job(layout: bpy.types.UILayout, context: bpy.types.Context, session: S
     if reason:
         _paragraph(layout, context, reason, "INFO")
     elif session.outcome:
-        _paragraph(layout, context, session.outcome, "CHECKMARK")
+        _paragraph(layout, context, session.outcome, "CANCEL" if session.outcome == CANCELLED else "CHECKMARK")
 
 
 def _paragraph(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: Any) -> None:

@@ -4,10 +4,10 @@ from typing import Any
 
 import bpy
 
-from .generated import apply_preset, methods
+from .generated import DEFAULT_PRESET, apply_preset, methods
 from .protocol.messages import EASINGS
 
-DEFAULT_METHOD, DEFAULT_PRESET = "velocity_field", "standard"
+DEFAULT_METHOD = "velocity_field"
 ON_SCENE = "tweenfield"  # name of the scene's property
 Items = list[tuple[str, str, str]]
 

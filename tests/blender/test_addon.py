@@ -26,6 +26,7 @@ def checks() -> list[tuple[str, str]]:
     return found
 
 
+@pytest.mark.timeout(300)  # the first check of a script waits for all of them
 @pytest.mark.parametrize(("name", "check"), checks())
 def test_in_blender(name: str, check: str, scenario: Callable[[str], dict[str, dict[str, Any]]]) -> None:
     if name == "bad_files" and bad_files() is None:

@@ -228,6 +228,10 @@ def check_generated_settings(facts: Any) -> None:
     scene = bpy.context.scene
     settings = scene.tweenfield
     for spec in methods.values():
+        untouched = generated.group_of(bpy.data.scenes.new(spec.name), spec.name)
+        for name, value in spec.resolve("standard", {}).items():
+            shown = getattr(untouched, name)
+            assert np.float32(shown) == np.float32(value) if isinstance(value, float) else shown == value, name
         group = generated.group_of(scene, spec.name)
         assert {setting.name for setting in spec.settings} == set(group.bl_rna.properties.keys()) - {"rna_type", "name"}
         for preset in spec.presets:
