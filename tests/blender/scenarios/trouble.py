@@ -120,6 +120,20 @@ def check_edit_mode(facts: Any) -> None:
     morph()
 
 
+def check_edit_mode_at_the_end(facts: Any) -> None:
+    """Edit Mode has an undo history of its own, so the result waits."""
+    choose(grid("A"), grid("B", lift=0.5))
+    bpy.ops.tweenfield.morph()
+    bpy.context.view_layer.objects.active = bpy.data.objects["A"]
+    bpy.ops.object.mode_set(mode="EDIT")
+    pump_until(lambda: "Object Mode" in session().bar.text)
+    inside.pump_for(0.1)
+    assert "A to B" not in bpy.data.collections
+    bpy.ops.object.mode_set(mode="OBJECT")
+    pump_until(lambda: not session().busy)
+    assert len(result().data.shape_keys.key_blocks) == 5
+
+
 def check_bad_tables(facts: Any) -> None:
     """Those that cannot be read, and those that the backend refuses."""
     source, target = grid("A"), grid("B", lift=0.5)
