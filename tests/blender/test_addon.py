@@ -1,4 +1,7 @@
-"""The extension in Blender, against a real backend process: every ``check_`` of ``scenarios/`` is a test."""
+"""The extension in Blender, against a real backend process: every ``check_`` of ``scenarios/`` is a test.
+
+``python -m pytest tests/blender -k speed -rP`` prints what was measured.
+"""
 
 from __future__ import annotations
 
@@ -33,6 +36,8 @@ def test_in_blender(name: str, check: str, scenario: Callable[[str], dict[str, d
         pytest.skip("the shared test data is not here")
     outcomes = scenario(name)
     assert check in outcomes, f"Blender ended before it:\n{outcomes['']['error']}"
+    for fact, value in outcomes[check]["facts"].items():
+        sys.stdout.write(f"{fact}: {value}\n")
     assert outcomes[check]["error"] == ""
 
 

@@ -52,10 +52,7 @@ def check_ticks_of_a_preview(facts: Any) -> None:
     ticks = pump_until(lambda: any(ob.get("tweenfield_preview") for ob in bpy.data.objects), 90)
     facts.first_preview_s = time.perf_counter() - begun
     for _ in range(100):
-        ticks += pump_until(lambda: True) or [0.0]
-        begun = time.perf_counter()
-        session().pump()
-        ticks.append(time.perf_counter() - begun)
+        ticks.append(inside.tick())
         time.sleep(0.005)
     facts.longest_tick_ms = 1000 * max(ticks)
     assert np.mean(np.array(ticks) > 0.01) < 0.1
