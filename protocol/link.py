@@ -22,14 +22,23 @@ from protocol.wire import WireError, decode, encode
 LinkState = Literal["connecting", "ready", "lost", "refused"]
 
 HANDSHAKE_FAILURES = 3  # in a row, before the key is taken to be wrong for good
-FAILED: dict[int, str] = {
-    zmq.Event.HANDSHAKE_FAILED_NO_DETAIL: "the backend's key is not the one in the connection file, or it closed the "
-    "line; read the connection file again",
-    zmq.Event.HANDSHAKE_FAILED_PROTOCOL: "what answers there does not speak this protocol, or only one side encrypts; "
-    "read the connection file again",
-    zmq.Event.HANDSHAKE_FAILED_AUTH: "the backend does not let this client's key in; have its public key added to the "
-    "backend's list",
-}
+HANDSHAKES = (
+    zmq.Event.HANDSHAKE_FAILED_NO_DETAIL,
+    zmq.Event.HANDSHAKE_FAILED_PROTOCOL,
+    zmq.Event.HANDSHAKE_FAILED_AUTH,
+)
+
+
+def handshake_reason(event: int, encrypted: bool) -> str:
+    """What a failed handshake most likely means. A wrong server key is only ever seen as a line that was closed."""
+    if event == zmq.Event.HANDSHAKE_FAILED_AUTH:
+        return (
+            "the backend does not let this client's key in; have its public key added to the backend's list of "
+            "allowed clients"
+        )
+    if event == zmq.Event.HANDSHAKE_FAILED_NO_DETAIL and encrypted:
+        return "the backend's key is not the one in the connection file; read the connection file again"
+    return "what answers there does not speak this protocol, or only one side encrypts; read the connection file again"
 
 
 @dataclass(frozen=True)
@@ -223,12 +232,11 @@ class Link:
                 event = parse_monitor_message(self._monitor.recv_multipart(zmq.NOBLOCK))["event"]
             except zmq.Again:
                 return
-            if event in FAILED:
+            if event in HANDSHAKES:
                 self._failures += 1
-                if event == zmq.Event.HANDSHAKE_FAILED_AUTH or self._failures >= HANDSHAKE_FAILURES:
-                    self.refuse(FAILED[event])
-                else:
-                    self.lose(FAILED[event])
+                reason = handshake_reason(event, bool(self.endpoint.server_key))
+                final = event == zmq.Event.HANDSHAKE_FAILED_AUTH or self._failures >= HANDSHAKE_FAILURES
+                (self.refuse if final else self.lose)(reason)
             elif event == zmq.Event.DISCONNECTED:
                 self.lose("the connection to the backend broke")
             elif event == zmq.Event.CLOSED:
