@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import signal
@@ -86,6 +87,40 @@ def check_killed_backend(facts: Any) -> None:
     assert "ended by itself" in session().problem.message
     assert inside.digest() == before
     pump_until(lambda: session().backend == "stopped", 20)
+    choose(bpy.data.objects["A"], bpy.data.objects["B"])
+    morph(90)
+    stop()
+
+
+def workers(pid: int) -> list[int]:
+    """The worker processes of a server; only where /proc tells."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it ended meanwhile
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            if parent == pid and b"worker" in (folder / "cmdline").read_bytes():
+                found.append(int(folder.name))
+    return found
+
+
+def check_killed_worker(facts: Any) -> None:
+    """One failed job with a reason; the backend stays and does the next one."""
+    bpy.ops.tweenfield.start_backend()
+    until_ready()
+    choose(grid("A"), grid("B", lift=0.5), method_name="velocity_field", preset_name="high", live_preview=True)
+    before = inside.digest()
+    bpy.ops.tweenfield.morph()
+    pump_until(lambda: any(ob.get("tweenfield_preview") for ob in bpy.data.objects), 90)
+    for pid in workers(session().process.pid):
+        os.kill(pid, signal.SIGKILL)
+        facts.killed = True
+    if hasattr(facts, "killed"):
+        pump_until(lambda: not session().busy, 30)
+        facts.message = session().problem.message
+        assert "worker" in facts.message or "process" in facts.message, facts.message
+        assert inside.digest() == before
+    session().cancel()
+    assert session().backend == "ready"
     choose(bpy.data.objects["A"], bpy.data.objects["B"])
     morph(90)
     stop()
