@@ -24,6 +24,7 @@ class Slot:
         self.device = device  # "auto" until the worker has said which one that is
         self.ready = False
         self.job = ""
+        self.begun = False  # the worker has said something of its job
         self.started = self.heard = self.stepped = time.monotonic()
         self.cancel_at: float | None = None  # when the running job counts as cancelled in any case
         self.kill_at: float | None = None  # the job was cancelled without the worker, which is killed then
@@ -33,6 +34,7 @@ class Slot:
 
     def begin(self, job: str) -> None:
         self.job = job
+        self.begun = False
         self.stepped = time.monotonic()
 
     def end(self) -> None:

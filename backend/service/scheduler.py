@@ -43,7 +43,7 @@ class Patience:
     drain: float = 2.0  # for that worker to come back, before it is killed
     hang: float = 5.0  # without a beat and without using the processor
     stall: float = 900.0  # without a step of the job; one long step of a huge mesh is legitimate
-    start: float = 60.0  # for a worker to become ready
+    start: float = 300.0  # for a worker to become ready
 
 
 class Scheduler:
@@ -96,6 +96,9 @@ class Scheduler:
         if slot is not None:
             slot.process.send(Stop(job))
             slot.cancel_at = time.monotonic() + self._patience.cancel
+        elif job in self._queue:  # it waits for another worker
+            self._queue.remove(job)
+            self._end(job, "cancelled")
 
     def on_worker(self, number: int, message: FromWorker | None) -> None:
         """Takes in what a worker said; None: its link closed."""
@@ -111,7 +114,7 @@ class Scheduler:
         elif isinstance(message, Ended) and message.job == slot.job:
             self._ended(slot, message)
         elif isinstance(message, Step) and message.job == slot.job:
-            slot.stepped = slot.heard
+            slot.stepped, slot.begun = slot.heard, True
             if slot.kill_at is None:
                 self._listener.job_progress(_progress(message))
         elif isinstance(message, FramesMade) and message.job == slot.job and slot.kill_at is None:
@@ -170,7 +173,8 @@ class Scheduler:
                 self._end(job, "failed", faults.worker_died(f"{record.attempts} times", ""))
                 continue
             self._journal.update(job, attempts=record.attempts + 1)
-            self._set(job, "running")
+            if record.state == "queued":
+                self._set(job, "running")
             slot.begin(job)
             base = str(self._journal.path(record.base)) if record.base else ""
             slot.process.send(Begin(job, str(self._journal.path(job)), base))
@@ -210,11 +214,12 @@ class Scheduler:
                 self._end(job, "failed", faults.worker_died(f"it could not be started: {reason}", log))
 
     def _hung(self, slot: Slot, now: float) -> Failure | None:
-        if not slot.ready:
-            late = now - slot.started > self._patience.start
-            return faults.worker_hung(self._patience.start, slot.process.log_tail()) if late else None
-        if now - slot.alive(now) > self._patience.hang:
-            return faults.worker_hung(self._patience.hang, slot.process.log_tail())
+        # While libraries are loaded from a slow disk, neither a beat nor processor time need be seen for a while.
+        hang = self._patience.hang * (1.0 if slot.ready else 4.0)
+        if now - slot.alive(now) > hang:
+            return faults.worker_hung(hang, slot.process.log_tail())
+        if not slot.ready and now - slot.started > self._patience.start:
+            return faults.worker_hung(self._patience.start, slot.process.log_tail())
         if slot.job and now - slot.stepped > self._patience.stall:
             return faults.worker_hung(self._patience.stall, slot.process.log_tail())
         return None
@@ -224,9 +229,11 @@ class Scheduler:
         if not job or slot.kill_at is not None:  # no job, or one that is cancelled already
             return
         slot.end()
-        state = self._journal.records[job].state
-        if state == "cancelling":
+        record = self._journal.records[job]
+        if record.state == "cancelling":
             self._end(job, "cancelled")
+        elif not slot.begun and record.attempts < MAX_ATTEMPTS:  # the job was given to a worker that was dead already
+            self._queue.insert(0, job)
         else:
             self._end(job, "failed", failure)
 

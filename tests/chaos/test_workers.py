@@ -26,6 +26,7 @@ def failure(follower: Follower, job: str) -> Error:
     return error
 
 
+@pytest.mark.timeout(300)  # seven workers are started one after another
 def test_every_end_of_a_worker_is_one_failed_job(tmp_path: Path) -> None:
     with backend_and_client(tmp_path, "--hang", "1.5") as (backend, follower):
         for ending, code, words in (
@@ -64,7 +65,10 @@ def test_a_stopped_idle_worker_is_replaced_and_a_stuck_step_given_up(tmp_path: P
     with backend_and_client(tmp_path, "--hang", "1", "--stall", "3") as (backend, follower):
         idle = backend.worker().pid
         backend.worker().send_signal(signal.SIGSTOP)
-        assert wait_for(lambda: gone([idle]))
+        unlucky = follower.client.submit(scripted(follower, steps=1))  # given to the stopped one, then to its successor
+        assert follower.state(unlucky, "done", "failed") == "done"
+        assert gone([idle])
+        assert [m.state for m in follower.of(JobState, unlucky)] == ["queued", "running", "done"]
         job = follower.client.submit(scripted(follower, steps=1, ending="sleep"))
         error = failure(follower, job)
         assert error.code == "worker-hung"
