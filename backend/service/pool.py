@@ -82,7 +82,7 @@ class Pool:
         """A worker that is free for a job on the device ``wish``; if there is none, perhaps one is started."""
         if not self.devices:
             return None
-        fitting = self._fitting(wish)
+        fitting = self.fitting(wish)
         held = {slot.device: slot for slot in self.slots.values()}
         for device in fitting:
             slot = held.get(device)
@@ -95,11 +95,11 @@ class Pool:
 
     def has(self, wish: str) -> bool:
         """Whether there is such a device, as far as is known yet."""
-        return not self.devices or bool(self._fitting(wish))
+        return not self.devices or bool(self.fitting(wish))
 
     def starting(self, wish: str) -> bool:
         """Whether a job on the device ``wish`` waits for a worker to start, not for another job to end."""
-        fitting = self._fitting(wish)
+        fitting = self.fitting(wish)
         return not any(slot.ready and slot.device in fitting for slot in self.slots.values())
 
     def running(self, job: str) -> Slot | None:
@@ -155,7 +155,7 @@ class Pool:
         for process in self._dying:
             process.wait(max(end - time.monotonic(), 0.1))
 
-    def _fitting(self, wish: str) -> list[str]:
+    def fitting(self, wish: str) -> list[str]:
         """The devices a wish allows: a name, a kind (cuda), or auto: all of the best kind."""
         kind = self.devices[0].partition(":")[0] if wish == "auto" and self.devices else wish
         return [device for device in self.devices if device == kind or device.partition(":")[0] == kind]
