@@ -22,10 +22,14 @@ from protocol.limits import LIMITS, Limits, WireError
 from protocol.messages import ASIDE
 
 DTYPES = {code: np.dtype("<" + code) for code in ("f4", "f8", "i4", "u4", "u1")}  # nothing else is ever sent
-CODES = {dtype.type: code for code, dtype in DTYPES.items()}
 SCALARS = (bool, int, float, str)
 
 Array = NDArray[np.generic]
+
+
+def code_of(dtype: np.dtype[Any]) -> str:
+    """``f4`` and the like; not by ``dtype.type``, of which Windows has two for the same 32 bits."""
+    return f"{dtype.kind}{dtype.itemsize}"
 
 
 @dataclass
@@ -163,11 +167,11 @@ def _key(key: Any, where: str) -> str:
 
 
 def _array(kind: type) -> Codec:
-    expected = "an array of " + (", ".join(DTYPES) if kind is np.generic else CODES[kind])
+    codes = tuple(DTYPES) if kind is np.generic else (code_of(np.dtype(kind)),)
+    expected = "an array of " + ", ".join(codes)
 
     def pack(value: Any, transfer: Transfer, where: str) -> int:
-        fits = isinstance(value, np.ndarray) and value.dtype.type in CODES
-        if not fits or not (kind is np.generic or value.dtype.type is kind):
+        if not isinstance(value, np.ndarray) or code_of(value.dtype) not in codes:
             raise wrong(where, value, expected)
         if not 1 <= value.ndim <= 4:
             raise WireError("bad-message", f"{where} has {value.ndim} dimensions; it must have 1 to 4")
@@ -182,8 +186,8 @@ def _array(kind: type) -> Codec:
         if type(value) is not int or not 0 <= value < len(transfer.arrays):
             raise wrong(where, value, "the number of an array of this message")
         array = transfer.arrays[value]
-        if kind is not np.generic and array.dtype.type is not kind:
-            raise WireError("bad-message", f"{where} is an array of {CODES[array.dtype.type]}; it must be {expected}")
+        if code_of(array.dtype) not in codes:
+            raise wrong(where, array, expected)
         return array
 
     return Codec(pack, unpack)

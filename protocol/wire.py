@@ -15,7 +15,7 @@ import numpy as np
 import zmq
 
 from protocol.checks import JOB
-from protocol.codec import CODES, DTYPES, Array, Transfer, codec, pack_plain, unpack_plain, whole, wrong
+from protocol.codec import DTYPES, Array, Transfer, code_of, codec, pack_plain, unpack_plain, whole, wrong
 from protocol.limits import LIMITS, SOCKET_FRAME, Limits, WireError
 from protocol.messages import CLIENT_MESSAGES, SERVER_MESSAGES, Message
 
@@ -34,7 +34,7 @@ def encode(message: Message, limits: Limits = LIMITS) -> list[bytes | memoryview
     transfer = Transfer(limits)
     kind: Any = type(message)
     body = codec(kind).pack(message, transfer, name)
-    shapes = [[CODES[array.dtype.type], list(array.shape)] for array in transfer.arrays]
+    shapes = [[code_of(array.dtype), list(array.shape)] for array in transfer.arrays]
     header = pack_plain({"type": name, "body": body, "arrays": shapes}, name)
     if len(header) > limits.header:
         raise WireError("too-large", f"the header of {name} has {len(header)} bytes: {limits.header} at most")
@@ -66,7 +66,7 @@ def decode(parts: Sequence[Part], limits: Limits = LIMITS) -> Message:
 
 def _raw(array: Array) -> bytes | memoryview:
     """The little-endian bytes of an array, as a view where it is contiguous."""
-    dtype = DTYPES[CODES[array.dtype.type]]
+    dtype = DTYPES[code_of(array.dtype)]
     return np.ascontiguousarray(array, dtype).data.cast("B") if array.size else b""
 
 
