@@ -9,7 +9,7 @@ def in_object_mode() -> bool:
     """Whether no window shows a mode with an undo history of its own, which would not know of a new object."""
     manager = bpy.context.window_manager
     windows = list(manager.windows) if manager is not None else []
-    layers = [window.view_layer for window in windows] or [bpy.context.view_layer]
+    layers = [window.view_layer for window in windows] if windows else [bpy.context.view_layer]
     active = [layer.objects.active for layer in layers if layer is not None]
     return all(ob is None or ob.mode == "OBJECT" for ob in active)
 

@@ -9,7 +9,7 @@ from .generated import group_of, methods
 from .operators.morph import why_not
 from .properties import settings_of
 from .running import current
-from .session import Session
+from .session import CANCELLED, Session
 
 LIGHTS = {
     "stopped": ("Backend stopped", "RADIOBUT_OFF"),
@@ -118,8 +118,8 @@ def _draw_backend(layout: bpy.types.UILayout, session: Session) -> None:
 
 def _draw_job(layout: bpy.types.UILayout, context: bpy.types.Context, session: Session) -> None:
     layout.separator()
-    # Morph stays in its place, greyed, while it is busy: a bar that came and went under the mouse would leave its colour
-    # behind on the next text, until the mouse moves.
+    # Morph stays in its place, greyed, while it is busy: a bar that came and went under the mouse would leave its
+    # colour behind on the next text, until the mouse moves.
     row = layout.row()
     row.scale_y = 1.5
     row.operator("tweenfield.morph", icon="MOD_DATA_TRANSFER")

@@ -41,6 +41,7 @@ from .results import drop_leftovers
 TICK = 0.008  # seconds of the main thread that a tick may take; one step that takes longer is the only exception
 ANSWER_SECONDS = 30.0  # from connecting to the backend's first answer
 BUSY, CONNECTED, IDLE = 0.02, 0.2, 0.5  # seconds between two ticks
+CANCELLED = "Cancelled"  # an outcome
 SWING = 3.0  # seconds that a preview takes from the source to the target and back
 SWING_STEP = 0.08  # seconds between two of its pictures
 
@@ -160,7 +161,7 @@ class Session:
         elif self.order is not None:
             MorphJob("", self.order.plan).discard()
         if self.busy:
-            self.outcome = "Cancelled"
+            self.outcome = CANCELLED
         self._forget_job()
 
     def fail(self, problem: Problem) -> None:
