@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import shutil
 import subprocess
 import sys
@@ -181,6 +180,8 @@ def test_ctrl_c_before_training_leaves_nothing(pair: tuple[Path, Path], tmp_path
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on the size of a file")
 def test_a_disk_that_is_full(pair: tuple[Path, Path], tmp_path: Path) -> None:
     """The first frame does not fit any more."""
+    import resource
+
     before = set(tmp_path.iterdir())
     result = subprocess.run(
         [sys.executable, "-m", "backend", "morph", *pair, "--out", "out", "--method", "linear"],
