@@ -57,7 +57,9 @@ def prepare(request: MorphRequest, warn: Callable[[str], None]) -> Pair:
     target_surface = replace(target_surface, positions=target_surface.positions + shift, origin=source_surface.origin)
     found = _correspondence(request)
     on_surfaces = None if found is None else _on_surfaces(found, source_surface, target_surface)
-    return Pair(request.source, request.target, source_surface, target_surface, on_surfaces)
+    by_order = found is not None and found.way == "vertex-order"
+    end = request.target.positions() if by_order else None
+    return Pair(request.source, request.target, source_surface, target_surface, on_surfaces, end)
 
 
 def train(request: MorphRequest, run: Run) -> Trained:

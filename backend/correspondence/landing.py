@@ -24,10 +24,13 @@ Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 
 MATCH_STEPS = 6
+ROUNDS = 12  # local-global rounds of each matching step
+PULL = 4.0  # by how much the surface weighs more at the end than at first
 SURFACE_STEPS = 12
-MATCH_WEIGHT = 6.0  # of a pair, against the smoothness of the triangles around it
-SURFACE_WEIGHT = 1.0  # of a vertex's closest target point, at first
+MATCH_WEIGHT = 12.0  # of a pair, against the smoothness of the triangles around it
+SURFACE_WEIGHT = 2.0  # of a vertex's closest target point, at first
 OUTLIER = 0.03  # residual, in target diagonals, at which a pair loses most of its say
+ROUGHER = 1.1  # a pose that meets the pairs exactly may be this much rougher
 NEIGHBOURS = 8  # pairs that a pair is compared with
 TORN = 4.0  # a pair whose neighbours went this many times farther apart than is usual is wrong
 LONE_WEIGHT = 1e-6  # keeps a component without any pair where the alignment puts it
@@ -71,18 +74,26 @@ def land(
     pose = moved
     for step in range(MATCH_STEPS):
         check(step, MATCH_STEPS + SURFACE_STEPS)
-        trust = weights * (_trust(pose, goals, weights, OUTLIER * size) if step > 2 else 1.0)
-        pose = fit.solve(pose, goals, MATCH_WEIGHT * trust, 4)
+        # Far residuals are normal at first; in the end only wrong pairs have them.
+        narrowing = 1.0 + 9.0 * (1.0 - step / (MATCH_STEPS - 1)) ** 2
+        trust = weights * _trust(pose, goals, weights, narrowing * OUTLIER * size)
+        pose = fit.solve(pose, goals, MATCH_WEIGHT * trust, ROUNDS)
     for step in range(SURFACE_STEPS):
         check(MATCH_STEPS + step, MATCH_STEPS + SURFACE_STEPS)
-        facing = _closest(pose, triangles, target, target_triangles)
+        facing = _closest(pose, triangles, target, target_triangles, weights > 0)
         match = MATCH_WEIGHT * weights * _trust(pose, goals, weights, OUTLIER * size)
-        pull = SURFACE_WEIGHT * facing.valid * (1.0 + 20.0 * (step / (SURFACE_STEPS - 1)) ** 2)
+        pull = SURFACE_WEIGHT * facing.valid * (1.0 + PULL * (step / (SURFACE_STEPS - 1)) ** 2)
         total = match + pull
         mixed = match[:, None] * goals + pull[:, None] * facing.points
         pose = fit.solve(pose, mixed / np.where(total > 0, total, 1.0)[:, None], total, 2)
-    facing = _closest(pose, triangles, target, target_triangles)
-    return Landing(np.where(facing.valid[:, None], facing.points, pose), facing.valid)
+    facing = _closest(pose, triangles, target, target_triangles, weights > 0)
+    pose = np.where(facing.valid[:, None], facing.points, pose)
+    # An exact table leaves no roughness of its own: then it is met exactly.
+    sure = (weights > 0) & (np.linalg.norm(pose - goals, axis=1) < OUTLIER * size)
+    exact = np.where(sure[:, None], goals, pose)
+    if fit.roughness(exact) <= ROUGHER * fit.roughness(pose):
+        return Landing(exact, facing.valid | sure)
+    return Landing(pose, facing.valid)
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,19 +109,21 @@ class _Fit:
         self._domain = GradientDomain(start, triangles)
         self._start = start
         self._area = np.bincount(triangles.ravel(), np.repeat(self._domain.areas, 3) / 3, len(source))
-        self._floor = LONE_WEIGHT * float(self._area.mean())
         n, m = len(source), len(triangles)
         # Averages triangle values over the ring of triangles around each: faces -> vertices -> faces.
         incidence = sp.csr_matrix((np.ones(3 * m), (np.repeat(np.arange(m), 3), triangles.ravel())), shape=(m, n))
         gather = sp.diags(1.0 / np.maximum(self._area, 1e-300) / 3) @ incidence.T @ sp.diags(self._domain.areas)
         self._smooth = (incidence @ gather / 3.0).tocsr()
 
+    def roughness(self, pose: Float) -> float:
+        """How much the deformation of the triangles differs from that of their neighbours."""
+        gradients = self._domain.gradients(pose).reshape(-1, 9)
+        return float(np.average(np.abs(gradients - self._smooth @ gradients).sum(axis=1), weights=self._domain.areas))
+
     def solve(self, pose: Float, goals: Float, weights: Float, rounds: int) -> Float:
         """``rounds`` local-global steps for vertex goals [W, 3] with ``weights`` [W] relative to the smoothness."""
-        size = self._domain.areas.mean()
-        scaled = weights * size + self._floor
         anchors = np.where((weights > 0)[:, None], goals, pose)
-        system = self._domain.system(scaled)
+        system = self._domain.system(weights + LONE_WEIGHT)
         for _ in range(rounds):
             gradients = self._smooth @ self._domain.gradients(pose).reshape(-1, 9)
             rotations, stretches = polar(gradients.reshape(-1, 3, 3))
@@ -147,8 +160,8 @@ def _consistent(source: Float, correspondence: Correspondence, target: Float) ->
     return np.asarray(stretch <= TORN * np.median(stretch))
 
 
-def _closest(pose: Float, triangles: Int, target: Float, target_triangles: Int) -> _Facing:
-    """Closest target points; invalid on the target's open border, and where normals disagree."""
+def _closest(pose: Float, triangles: Int, target: Float, target_triangles: Int, matched: NDArray[np.bool_]) -> _Facing:
+    """Closest target points; invalid where normals disagree, and on the open border for vertices without a match."""
     distance, face, points = closest_on_surface(pose, target, target_triangles)
     edges = edges_of(target_triangles)
     valid = np.ones(len(pose), bool)
@@ -162,7 +175,7 @@ def _closest(pose: Float, triangles: Int, target: Float, target_triangles: Int) 
         along = np.clip(((points[:, None] - p) * (q - p)).sum(-1) / np.maximum(((q - p) ** 2).sum(-1), 1e-300), 0, 1)
         gap = np.linalg.norm(points[:, None] - p - along[..., None] * (q - p), axis=-1).min(axis=1)
         size = float(np.linalg.norm(np.ptp(target, axis=0)))
-        valid &= ~((gap < 1e-9 * size) & (distance > 1e-9 * size))
+        valid &= matched | (gap > 1e-9 * size) | (distance < 1e-9 * size)
     ours = _vertex_normals(pose, triangles)
     a, b, c = (target[target_triangles[face, k]] for k in range(3))
     theirs = np.cross(b - a, c - a)

@@ -5,6 +5,8 @@ Xu, Zhang, Wang, Bao: Poisson Shape Interpolation (2005); Sumner, Popović: Defo
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
@@ -16,6 +18,11 @@ Float = NDArray[np.float64]
 # A triangle thinner than this (height over the mesh's mean edge) is widened in the reference, so that a degenerate
 # triangle has a finite gradient.
 THINNEST = 1e-4
+
+ANCHOR = 1e-8  # weight that keeps the position of a mesh whose gradients alone are given
+
+# Options of scipy's splu for symmetric positive definite matrices.
+SYMMETRIC: Any = {"permc_spec": "MMD_AT_PLUS_A", "diag_pivot_thresh": 0.0, "options": {"SymmetricMode": True}}
 
 
 class GradientDomain:
@@ -50,11 +57,11 @@ class Poisson:
     """One factorisation of the Laplacian plus a diagonal; solves for any gradients and any goals."""
 
     def __init__(self, domain: GradientDomain, weights: Float) -> None:
-        """``weights`` [W], >= 0, in units of area; at least one vertex of each component needs some."""
+        """``weights`` [W], >= 0, without unit (cotangents are of order 1); at least one vertex of each component needs some."""
         self._domain = domain
         self._weights = weights
         matrix = (domain.laplacian + sp.diags(weights)).tocsc()
-        self._factor = splu(matrix, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
+        self._factor = splu(matrix, **SYMMETRIC)
 
     def solve(self, gradients: Float, goals: Float) -> Float:
         """Positions [W, 3] for triangle gradients [T, 3, 3] and vertex goals [W, 3]."""
@@ -79,8 +86,7 @@ class GradientDomainPath:
         self._component = components(domain.triangles, len(end))  # [W]
         count = np.bincount(self._component)
         self._counts = np.where(count > 0, count, 1)[:, None]
-        mean_area = float(domain.areas.mean())
-        self._system = domain.system(np.full(len(end), 1e-8 * mean_area))
+        self._system = domain.system(np.full(len(end), ANCHOR))
 
     def positions(self, t: float) -> Float:
         """Positions [W, 3] at time ``t`` in 0..1."""

@@ -60,9 +60,9 @@ class Arap(Method):
 
     def fit(self, pair: Pair, settings: ArapSettings, run: Run) -> Morph:
         end = landing_of(pair, run).positions
-        return SurfaceMorph(pair.source, pair.source_surface, ArapMotion(pair.source_surface, end, settings.time_steps))
+        return SurfaceMorph.of(pair, ArapMotion(pair.source_surface, end, settings.time_steps))
 
     def restore(self, source: MeshData, arrays: Mapping[str, NDArray[Any]], values: Mapping[str, Any]) -> Morph:
         surface = working_mesh(source, "source")
         end = np.asarray(arrays["end"], np.float64)
-        return SurfaceMorph(source, surface, ArapMotion(surface, end, values["time_steps"]))
+        return SurfaceMorph.restored(source, surface, ArapMotion(surface, end, values["time_steps"]), arrays)

@@ -59,11 +59,9 @@ class Linear(Method):
 
     def fit(self, pair: Pair, settings: LinearSettings, run: Run) -> Morph:
         end = landing_of(pair, run).positions
-        return SurfaceMorph(
-            pair.source, pair.source_surface, LinearMotion(pair.source_surface, end, settings.time_steps)
-        )
+        return SurfaceMorph.of(pair, LinearMotion(pair.source_surface, end, settings.time_steps))
 
     def restore(self, source: MeshData, arrays: Mapping[str, NDArray[Any]], values: Mapping[str, Any]) -> Morph:
         surface = working_mesh(source, "source")
         end = np.asarray(arrays["end"], np.float64)
-        return SurfaceMorph(source, surface, LinearMotion(surface, end, values["time_steps"]))
+        return SurfaceMorph.restored(source, surface, LinearMotion(surface, end, values["time_steps"]), arrays)

@@ -26,6 +26,7 @@ class Pair:
     source_surface: WorkingMesh
     target_surface: WorkingMesh
     correspondence: Correspondence | None  # vertex numbers are those of the two surfaces
+    end: NDArray[np.float64] | None = None  # [V, 3], object space: where each source vertex must end, if it is known
 
 
 class Morph(ABC):

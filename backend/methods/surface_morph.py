@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.geometry.repair import WorkingMesh
-from backend.methods.method import Morph
+from backend.methods.method import Morph, Pair
 from protocol.mesh import MeshData
 
 Float = NDArray[np.float64]
@@ -36,34 +36,58 @@ class Motion(ABC):
 
 
 class SurfaceMorph(Morph):
-    """The artist's vertices follow the surface they were made into; stray vertices are carried along."""
+    """The artist's vertices follow the surface they were made into; stray vertices are carried along.
 
-    def __init__(self, source: MeshData, surface: WorkingMesh, motion: Motion) -> None:
+    ``rest`` [V, 3] is what is missing at the end, vertex by vertex (vertices that were welded and part from each other,
+    stray vertices whose end is known); it is added evenly over time.
+    """
+
+    def __init__(self, source: MeshData, surface: WorkingMesh, motion: Motion, rest: Float | None = None) -> None:
         self.source = source
         self.time_steps = motion.time_steps
         self._on_surface = surface.vertex_map >= 0
         self._place = surface.vertex_map[self._on_surface]
         self._motion = motion
+        self._rest = rest
+
+    @staticmethod
+    def of(pair: Pair, motion: Motion) -> SurfaceMorph:
+        """The morph of a pair; it ends exactly where the pair says each vertex ends."""
+        free = SurfaceMorph(pair.source, pair.source_surface, motion)
+        if pair.end is None:
+            return free
+        missing = pair.end - pair.source.origin - next(free._moved([1.0]))
+        size = float(np.abs(pair.source_surface.positions).max())
+        if np.abs(missing).max() <= 1e-12 * size:
+            return free
+        return SurfaceMorph(pair.source, pair.source_surface, motion, missing)
+
+    @staticmethod
+    def restored(source: MeshData, surface: WorkingMesh, motion: Motion, arrays: Mapping[str, Any]) -> SurfaceMorph:
+        """The morph around a restored motion, with the arrays of its ``state()``."""
+        return SurfaceMorph(source, surface, motion, arrays.get("rest"))
 
     def frames(self, times: Sequence[float]) -> Iterator[MeshData]:
-        stray = self._relative(self.source)[~self._on_surface]
-        strays = self._motion.carries(stray, times) if len(stray) else iter([stray] * len(times))
-        for t, surface, loose in zip(times, self._motion.positions(times), strays, strict=True):
+        for t, moved in zip(times, self._moved(times), strict=True):
             if t == 0.0:
                 yield self.source
-                continue
-            moved = np.empty((self.source.n_vertices, 3))
-            moved[self._on_surface] = surface[self._place]
-            moved[~self._on_surface] = loose
-            yield replace(self.source, vertices=np.ascontiguousarray(moved / self.source.scale, np.float32))
+            else:
+                yield replace(self.source, vertices=np.ascontiguousarray(moved / self.source.scale, np.float32))
 
     def carries(self, points: Float, times: Sequence[float]) -> Iterator[Float]:
         for moved in self._motion.carries(points - self.source.origin, times):
             yield moved + self.source.origin
 
     def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-        return self._motion.state()
+        arrays, values = self._motion.state()
+        return (arrays if self._rest is None else arrays | {"rest": self._rest}), values
 
-    @staticmethod
-    def _relative(mesh: MeshData) -> Float:
-        return mesh.scale * mesh.vertices.astype(np.float64)
+    def _moved(self, times: Sequence[float]) -> Iterator[Float]:
+        """Every vertex [V, 3] of the artist's mesh at each time, relative to the origin."""
+        stray = (self.source.scale * self.source.vertices.astype(np.float64))[~self._on_surface]
+        strays = self._motion.carries(stray, times) if len(stray) else iter([stray] * len(times))
+        for t, surface, loose in zip(times, self._motion.positions(times), strays, strict=True):
+            moved = np.empty((self.source.n_vertices, 3))
+            moved[self._on_surface] = surface[self._place]
+            moved[~self._on_surface] = loose
+            yield moved if self._rest is None else moved + t * self._rest

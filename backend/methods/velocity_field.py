@@ -45,12 +45,12 @@ class VelocitySettings:
         choices=("path", "matching"),
     )  # fmt: skip
     steps: int = setting(3000, "Training steps", minimum=0, maximum=1_000_000, unit="steps")
-    batch: int = setting(2048, "Points in every training step", minimum=16, maximum=1_000_000, unit="points")
+    batch: int = setting(1024, "Points in every training step", minimum=16, maximum=1_000_000, unit="points")
     width: int = setting(128, "Width of the network's layers", minimum=8, maximum=2048)
     depth: int = setting(3, "Hidden layers of the network", minimum=1, maximum=16)
-    learning_rate: float = setting(4e-3, "Learning rate at the start", minimum=1e-7, maximum=1.0)
+    learning_rate: float = setting(5e-3, "Learning rate at the start", minimum=1e-7, maximum=1.0)
     space_frequency: float = setting(
-        8.0, "Detail in space that the network starts with", minimum=0.1, maximum=100.0, unit="radians per unit"
+        10.0, "Detail in space that the network starts with", minimum=0.1, maximum=100.0, unit="radians per unit"
     )
     time_steps: int = setting(24, "Steps of the integration", minimum=2, maximum=1000, unit="steps")
     integrator: str = setting("midpoint", "Integration method", choices=("euler", "midpoint", "rk4"))
@@ -106,7 +106,7 @@ class VelocityField(Method):
 
         def morph(velocity: Velocity, correction: torch.Tensor) -> Morph:
             motion = VelocityMotion(surface, landing.positions, velocity, frame, pace, settings.integrator, correction)
-            return SurfaceMorph(pair.source, surface, motion)
+            return SurfaceMorph.of(pair, motion)
 
         still = Velocity(VelocityShape(8, 1)).to(run.device)
         run.preview(lambda: morph(still, path.positions - path.positions[0]))
@@ -123,7 +123,7 @@ class VelocityField(Method):
     def restore(self, source: MeshData, arrays: Mapping[str, NDArray[Any]], values: Mapping[str, Any]) -> Morph:
         surface = working_mesh(source, "source")
         motion = VelocityMotion.restore(surface, dict(arrays), dict(values), choose_device("cpu"))
-        return SurfaceMorph(source, surface, motion)
+        return SurfaceMorph.restored(source, surface, motion, arrays)
 
 
 def _keyed_path(pair: Pair, end: Float, frame: CoMoving, pace: Pace, steps: int, run: Run) -> KeyedPath:

@@ -140,7 +140,8 @@ class Desk:
                 client.streams.tell_state(record)
         if is_terminal(record.state):
             self._made.pop(record.job, None)
-            self._journal.prune(keep=set().union(*(c.streams.open_jobs() for c in self._clients.values())))
+            wanted = set().union(*(client.streams.open_jobs() for client in self._clients.values()))
+            self._journal.prune(keep=wanted.union(self.scheduler.active()))
 
     def job_progress(self, progress: Progress) -> None:
         for client in self._following(progress.job):
@@ -287,7 +288,7 @@ class Desk:
 
     def _record(self, message: Submit | Bake, digest: str) -> JobRecord:
         """The record of a new job; ``WireError`` says why it is not taken."""
-        waiting = sum(not is_terminal(record.state) for record in self._journal.records.values())
+        waiting = len(self.scheduler.active())
         if waiting >= MAX_QUEUED:
             raise WireError("busy", f"{waiting} jobs are waiting already; submit again when some of them are done")
         if isinstance(message, Submit):

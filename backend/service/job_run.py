@@ -140,7 +140,8 @@ class JobRun:
 
     def _progress(self, phase: str, step: int, total: int, loss: float | None, seconds_left: float | None) -> None:
         elapsed = time.monotonic() - self._started
-        self._outbox.send(Step(self._job, phase, step, total, loss, elapsed, seconds_left))
+        plain = None if loss is None else float(loss)  # a method may give numpy's or torch's kind of number
+        self._outbox.send(Step(self._job, phase, int(step), int(total), plain, elapsed, seconds_left))
 
     def _preview(self, morph: Morph, request: MorphRequest) -> None:
         """Writes the newest preview over the last; a morph that changes the topology has none."""

@@ -148,7 +148,7 @@ class Journal:
         return read_parts(self.path(job) / preview_name(revision))
 
     def prune(self, keep: Collection[str] = ()) -> list[str]:
-        """Deletes ended jobs beyond the limits, the oldest first, but none of ``keep`` and no morph
+        """Deletes jobs beyond the limits, of the ended ones the oldest first, but none of ``keep`` and no morph
         that waits to be baked; returns their ids."""
         now = time.time()
         needed = {record.base for record in self.records.values() if not record.ended}.union(keep)
@@ -158,6 +158,10 @@ class Journal:
                 self._sizes[record.job] = self._size(record.job)
         total = sum(self._sizes.values())
         dropped = []
+        for record in list(self.records.values()):
+            if not record.ended and now - record.created > self.limits.seconds and record.job not in keep:
+                self.remove(record.job)  # interrupted long ago, and nobody has asked for it since
+                dropped.append(record.job)
         for record in ended:
             old = now - record.ended > self.limits.seconds
             if not old and total <= self.limits.bytes and len(self.records) <= self.limits.jobs:

@@ -148,13 +148,13 @@ class Scheduler:
         due = [t for slot in self._pool.slots.values() for t in (slot.kill_at or slot.cancel_at,) if t is not None]
         return min(due, default=None)
 
-    def busy(self) -> bool:
-        """Whether a job is under way or waits."""
-        return bool(self._queue) or any(slot.job for slot in self._pool.slots.values())
+    def active(self) -> list[str]:
+        """The jobs that are under way or wait for a worker."""
+        return [*self._queue, *(slot.job for slot in self._pool.slots.values() if slot.job)]
 
     def cancel_all(self) -> None:
         """Cancels what runs and what is queued, for good."""
-        for job in [*self._queue, *(slot.job for slot in self._pool.slots.values() if slot.job)]:
+        for job in self.active():
             self.cancel(job)
 
     def _dispatch(self) -> None:

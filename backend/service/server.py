@@ -151,7 +151,7 @@ class Server:
     def _wait(self) -> float:
         """Seconds until something may be due."""
         due = self._scheduler.next_due()
-        tick = BUSY_TICK if self._desk.busy() or self._scheduler.busy() else IDLE_TICK
+        tick = BUSY_TICK if self._desk.busy() or self._scheduler.active() else IDLE_TICK
         return tick if due is None else min(max(due - time.monotonic(), 0.0), tick)
 
     def _farewell(self) -> None:

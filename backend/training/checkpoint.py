@@ -34,6 +34,7 @@ def morph_to_bytes(trained: Trained, request: MorphRequest) -> bytes:
     }
     tensors |= {f"source.attribute.{name}": np.asarray(array) for name, array in source.attributes.items()}
     facts = {
+        "format": FORMAT,
         "method": get(request.method).name,
         "preset": request.preset,
         "settings": trained.report["settings"],
@@ -43,7 +44,8 @@ def morph_to_bytes(trained: Trained, request: MorphRequest) -> bytes:
         "values": values,
         "version": backend.__version__,
     }
-    metadata = {"format": FORMAT, "tweenfield": json.dumps(facts, sort_keys=True)}
+    # One entry only: the library writes several in no fixed order.
+    metadata = {"tweenfield": json.dumps(facts, sort_keys=True)}
     return save({name: np.ascontiguousarray(array) for name, array in tensors.items()}, metadata)
 
 
@@ -55,9 +57,9 @@ def morph_from_bytes(data: bytes) -> tuple[Morph, dict[str, Any]]:
         metadata = json.loads(data[8 : 8 + length]).get("__metadata__", {})
     except (SafetensorError, ValueError) as error:
         raise SettingError(f"not a Tweenfield morph (no readable safetensors file: {error})") from error
-    if metadata.get("format") != FORMAT:
-        raise SettingError(f"not a Tweenfield morph of this version (its format is {metadata.get('format')!r})")
-    facts: dict[str, Any] = json.loads(metadata["tweenfield"])
+    facts: dict[str, Any] = json.loads(metadata.get("tweenfield", "{}"))
+    if facts.get("format") != FORMAT:
+        raise SettingError(f"not a Tweenfield morph of this version (its format is {facts.get('format')!r})")
     prefix = "source.attribute."
     source = MeshData(
         vertices=tensors["source.vertices"],

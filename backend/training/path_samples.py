@@ -79,4 +79,5 @@ def _vertex_normals(positions: Tensor, triangles: Tensor) -> Tensor:
         face = torch.linalg.cross(b - a, c - a)
         for k in range(3):
             normals[key].index_add_(0, triangles[:, k], face)
-    return normals / normals.norm(dim=-1, keepdim=True).clamp_min(1e-12)
+    unit: Tensor = normals / normals.norm(dim=-1, keepdim=True).clamp_min(1e-12)
+    return unit

@@ -1,0 +1,46 @@
+"""Settings and meshes of the method tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import backend
+from backend.geometry.io import read_mesh
+from protocol.mesh import MeshData
+from protocol.messages import MorphRequest, Timeline
+from tests.meshes import rotation, torus
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Small networks gain nothing from more threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def fox() -> tuple[MeshData, MeshData]:
+    """The shipped pair."""
+    folder = Path(backend.__file__).parent / "data" / "fox_run"
+    return read_mesh(folder / "source.obj"), read_mesh(folder / "target.obj")
+
+
+@pytest.fixture(scope="session")
+def turned() -> tuple[MeshData, MeshData]:
+    """A torus, and the same turned by 120 degrees, grown and moved."""
+    source = torus(24, 12)
+    turn = rotation([1.0, 2.0, 0.5], 120.0)
+    return source, source.with_positions(1.5 * source.positions() @ turn.T + np.array([3.0, -1.0, 2.0]))
+
+
+def request_for(pair: tuple[MeshData, MeshData], method: str = "velocity_field", **changes: object) -> MorphRequest:
+    """A small request of a pair."""
+    fields: dict[str, object] = {"preset": "draft", "timeline": Timeline(5)} | changes
+    return MorphRequest(pair[0], pair[1], method, "", **fields)  # type: ignore[arg-type]
