@@ -116,8 +116,12 @@ def test_pruning_takes_the_oldest_ended_jobs(tmp_path: Path) -> None:
     journal.create(record("ancient"), [b""])
     journal.update("ancient", state="done", ended=now - 2000)
     journal.create(record("waiting", base="base"), [bytes(10)])
-    assert journal.prune(keep={"watched"}) == ["ancient", "older"]
-    assert set(journal.records) == {"newest", "middle", "watched", "base", "waiting"}
+    for job in ("forgotten", "patient"):  # interrupted long ago
+        journal.create(record(job), [b""])
+        journal.update(job, created=now - 2000)
+    assert journal.prune(keep={"watched", "patient"}) == ["forgotten", "ancient", "older"]
+    assert set(journal.records) == {"newest", "middle", "watched", "base", "waiting", "patient"}
+    journal.remove("patient")
     assert not journal.path("older").exists()
 
     write_parts(journal.path("waiting") / FINISHED, [bytes(200_000)])  # not ended: not counted, not deleted
