@@ -118,15 +118,15 @@ def _draw_backend(layout: bpy.types.UILayout, session: Session) -> None:
 
 def _draw_job(layout: bpy.types.UILayout, context: bpy.types.Context, session: Session) -> None:
     layout.separator()
-    # Morph stays in its place, greyed, while it is busy: a bar that came and went under the mouse would leave its
-    # colour behind on the next text, until the mouse moves.
+    # Cancel takes the place of Morph, and the bar stands below: were the bar or a greyed Morph under the mouse, Blender
+    # would go on drawing their colours there, over what follows, until the mouse moves.
     row = layout.row()
     row.scale_y = 1.5
-    row.operator("tweenfield.morph", icon="MOD_DATA_TRANSFER")
     if session.busy:
+        row.operator("tweenfield.cancel", icon="X")
         layout.progress(factor=session.bar.fraction, type="BAR", text=session.bar.text)
-        layout.operator("tweenfield.cancel", icon="X")
         return
+    row.operator("tweenfield.morph", icon="MOD_DATA_TRANSFER")
     if session.problem is not None:
         box = layout.box()
         _paragraph(box, context, session.problem.message, "ERROR")

@@ -33,6 +33,10 @@ def area(kind: str) -> Any:
     return next(area for area in driver.window().screen.areas if area.type == kind)
 
 
+def training() -> bool:
+    return bool(session().bar.text.startswith("Training"))
+
+
 def result() -> Any:
     collection = bpy.data.collections.get("Fox to Fox Leap")
     return collection.objects[0] if collection and collection.objects else None
@@ -122,15 +126,12 @@ def main() -> Steps:
     yield 1.0
     driver.screenshot("2_ready")
 
-    # Once cancelled. Cancel stands a little below the place of Morph.
-    settings().preset = "high"
+    # Once cancelled. Cancel takes the place of Morph.
     x, y = yield from press(region, "tweenfield.morph")
-    yield from wait_until("the bar moves", lambda: session().bar.fraction > 0.02, 60)
+    yield from wait_until("the bar moves", lambda: training() and session().bar.fraction > 0.01, 90)
     yield 1.0
     driver.screenshot("3_computing")
-    driver.move(x, y - 30)
-    yield 1.0
-    driver.click(x, y - 30)
+    driver.click(x, y)
     yield from wait_until("cancelled", lambda: not session().busy, 10)
     assert session().outcome == "Cancelled"
     assert result() is None
@@ -138,14 +139,11 @@ def main() -> Steps:
     driver.screenshot("4_cancelled")
 
     # Once finished.
-    settings().preset = "standard"
     settings().limit_time, settings().seconds = True, TRAINING
-    driver.move(x, y)
-    yield 1.0
     driver.click(x, y)
     yield from wait_until("a preview", lambda: result() is not None, 60)
-    yield from wait_until("training", lambda: "Training" in session().bar.text, 60)
-    yield 2.0
+    yield from wait_until("training", training, 60)
+    yield 8.0
     driver.screenshot("5_preview")
     yield from wait_until("finished", lambda: not session().busy, 120)
     assert session().problem is None, session().problem
