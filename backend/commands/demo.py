@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _demo(arguments: argparse.Namespace, out: Path, progress: Progress, interrupt: Interrupt) -> dict[str, Any]:
     from backend.commands.backend_process import own_backend
     from backend.commands.remote_job import connect, run_job
-    from backend.commands.result import Job, ResultFolder, finish
+    from backend.commands.result import Job, ResultFolder, finish, vertex_order
 
     def stop_if_asked() -> None:
         if interrupt.asked:
@@ -63,28 +63,24 @@ def _demo(arguments: argparse.Namespace, out: Path, progress: Progress, interrup
         (folder / "morph.safetensors").write_bytes(outcome.morph)
         result.write_gltf()
         report = {"files": {"source": "fox_run/source.obj", "target": "fox_run/target.obj"}, **outcome.report}
-        job = Job(request.source, request.target, request.pairs, request.timeline)
+        job = Job(request.source, request.target, vertex_order(request.source), request.timeline)
         return finish(result, job, report, progress, interrupt)
 
 
 def fox_request(methods: tuple[MethodSpec, ...], preset: str, frames: int) -> MorphRequest:
-    """The shipped pair with its table, as a request for the default method."""
+    """The shipped pair, which shares its vertex order, as a request for the default method."""
     from backend.commands.job import DEFAULTS, find_method
-    from backend.correspondence.table import read_table
     from backend.geometry.io import read_mesh
     from protocol.messages import MorphRequest, Timeline
 
     spec = find_method(methods, DEFAULTS["method"])
     source, target = read_mesh(FOX / "source.obj"), read_mesh(FOX / "target.obj")
-    pairs, _ = read_table(FOX / "corr.npy", source.n_vertices)
     return MorphRequest(
         source=source,
         target=target,
         method=spec.name,
         etag=spec.etag,
         preset=preset,
-        correspondence="table",
-        pairs=pairs.astype("int32"),
         timeline=Timeline(frames=frames),
         seconds=TRAINING_SECONDS,
         preview_frames=PREVIEW_FRAMES,

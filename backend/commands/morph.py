@@ -115,13 +115,10 @@ def _result(arguments: argparse.Namespace, request: MorphRequest, folder: Path) 
 
 
 def _job(request: MorphRequest, report: dict[str, Any], stopped: str | None) -> Job:
-    import numpy as np
+    from backend.commands.result import Job, vertex_order
 
-    from backend.commands.result import Job
-
-    pairs = request.pairs
-    if report.get("correspondence") == "vertex-order":
-        pairs = np.repeat(np.arange(request.source.n_vertices, dtype=np.int32)[:, None], 2, axis=1)
+    in_order = report.get("correspondence") == "vertex-order"
+    pairs = vertex_order(request.source) if in_order else request.pairs
     return Job(request.source, request.target, pairs, request.timeline, stopped)
 
 

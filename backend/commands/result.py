@@ -141,6 +141,11 @@ def _write_report(
     return complete
 
 
+def vertex_order(source: MeshData) -> NDArray[np.int32]:
+    """The pairs [V, 2] of meshes that share their vertex order."""
+    return np.repeat(np.arange(source.n_vertices, dtype=np.int32)[:, None], 2, axis=1)
+
+
 def carry_names(paths: Sequence[Path]) -> tuple[str, ...]:
     """A name without surprises for every carried file, each different."""
     names: list[str] = []
