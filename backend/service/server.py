@@ -7,7 +7,7 @@ import sys
 import time
 import traceback
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
@@ -73,10 +73,10 @@ class Server:
     """The loop between the clients' socket and the workers' links."""
 
     def __init__(self, options: ServerOptions) -> None:
-        self._journal = open_journal(options.journal, options.limits)
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._context.sndhwm = options.high_water_mark
-        try:
+        with ExitStack() as undo:
+            undo.callback(self._context.term)
             self._router, endpoint = bind_router(
                 self._context,
                 options.address,
@@ -84,10 +84,9 @@ class Server:
                 remote=options.remote,
                 advertise=options.advertise,
             )
-        except BaseException:
-            self._journal.close()
-            self._context.term()
-            raise
+            undo.callback(self._router.close, linger=0)
+            self._journal = open_journal(options.journal, options.limits)
+            undo.pop_all()
         keys = options.client_keys or CurveKeys("", "")
         self.endpoint: Endpoint = replace(endpoint, client_public=keys.public, client_secret=keys.secret)
         self._inbox: Inbox[tuple[int, FromWorker | None]] = Inbox(self._context)

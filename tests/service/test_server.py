@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+import subprocess
 import sys
 import time
 from dataclasses import replace
@@ -38,7 +39,7 @@ from protocol.messages import (
     Welcome,
 )
 from protocol.wire import decode, encode
-from tests.service.harness import Backend, Follower, grid, joined, scripted, wait_for
+from tests.service.harness import Backend, Follower, backend_environment, grid, joined, scripted, wait_for
 
 
 def linear(follower: Follower, frames: int = 6, n: int = 8) -> MorphRequest:
@@ -357,3 +358,15 @@ def test_a_poll_without_time_is_short_while_frames_stream(follower: Follower) ->
                 follower.client.taken(job)
         time.sleep(0.001)
     assert float(np.percentile(lengths, 95)) < 0.010
+
+
+def test_a_journal_in_use_is_an_error_of_one_line(warm_backend: Backend, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "backend", "serve", "--journal", str(warm_backend.journal)]
+    command += ["--connection-file", str(tmp_path / "connection.json")]
+    done = subprocess.run(
+        command, env=backend_environment(), cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 2
+    assert "in use by another backend" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.iterdir())
