@@ -107,7 +107,7 @@ def test_bench_measures_the_shipped_pair(command: Command, tmp_path: Path) -> No
     found = dict(zip(names, values, strict=False))
     assert found["pair"] == "fox_run"
     assert 0 < float(found["matching error raw"]) < 0.1
-    assert float(found["final"]) < 0.001
+    assert float(found["final"]) < 0.0036
     assert 0 < float(found["over linear"]) < 1.5
     assert 0 < float(found["seconds"]) < 15
     assert any(line.startswith("Machine: ") for line in lines)
