@@ -33,6 +33,7 @@ OUTLIER = 0.03  # residual, in target diagonals, at which a pair loses most of i
 ROUGHER = 1.1  # a pose that meets the pairs exactly may be this much rougher
 NEIGHBOURS = 8  # pairs that a pair is compared with
 TORN = 4.0  # a pair whose neighbours went this many times farther apart than is usual is wrong
+NEAR = 0.01  # distance, in target diagonals, at which a vertex is put on the surface whatever its normal
 LONE_WEIGHT = 1e-6  # keeps a component without any pair where the alignment puts it
 
 
@@ -87,19 +88,21 @@ def land(
         mixed = match[:, None] * goals + pull[:, None] * facing.points
         pose = fit.solve(pose, mixed / np.where(total > 0, total, 1.0)[:, None], total, 2)
     facing = _closest(pose, triangles, target, target_triangles, weights > 0)
-    pose = np.where(facing.valid[:, None], facing.points, pose)
+    landed = facing.valid | (facing.inside & (np.linalg.norm(facing.points - pose, axis=1) < NEAR * size))
+    pose = np.where(landed[:, None], facing.points, pose)
     # An exact table leaves no roughness of its own: then it is met exactly.
     sure = (weights > 0) & (np.linalg.norm(pose - goals, axis=1) < OUTLIER * size)
     exact = np.where(sure[:, None], goals, pose)
     if fit.roughness(exact) <= ROUGHER * fit.roughness(pose):
-        return Landing(exact, facing.valid | sure)
-    return Landing(pose, facing.valid)
+        return Landing(exact, landed | sure)
+    return Landing(pose, landed)
 
 
 @dataclass(frozen=True, eq=False)
 class _Facing:
     points: Float  # [W, 3], on the target
-    valid: NDArray[np.bool_]  # [W]
+    valid: NDArray[np.bool_]  # [W], a counterpart by place and normal
+    inside: NDArray[np.bool_]  # [W], not beyond the target's open border
 
 
 class _Fit:
@@ -164,7 +167,7 @@ def _closest(pose: Float, triangles: Int, target: Float, target_triangles: Int, 
     """Closest target points; invalid where normals disagree, and on the open border for vertices without a match."""
     distance, face, points = closest_on_surface(pose, target, target_triangles)
     edges = edges_of(target_triangles)
-    valid = np.ones(len(pose), bool)
+    inside = np.ones(len(pose), bool)
     if edges.open.any():
         ends = edges.ends[edges.open]
         a, b = target[ends[:, 0]], target[ends[:, 1]]
@@ -175,12 +178,11 @@ def _closest(pose: Float, triangles: Int, target: Float, target_triangles: Int, 
         along = np.clip(((points[:, None] - p) * (q - p)).sum(-1) / np.maximum(((q - p) ** 2).sum(-1), 1e-300), 0, 1)
         gap = np.linalg.norm(points[:, None] - p - along[..., None] * (q - p), axis=-1).min(axis=1)
         size = float(np.linalg.norm(np.ptp(target, axis=0)))
-        valid &= matched | (gap > 1e-9 * size) | (distance < 1e-9 * size)
+        inside = matched | (gap > 1e-9 * size) | (distance < 1e-9 * size)
     ours = _vertex_normals(pose, triangles)
     a, b, c = (target[target_triangles[face, k]] for k in range(3))
     theirs = np.cross(b - a, c - a)
-    valid &= (ours * theirs).sum(axis=1) >= 0.0
-    return _Facing(points, valid)
+    return _Facing(points, inside & ((ours * theirs).sum(axis=1) >= 0.0), inside)
 
 
 def _vertex_normals(positions: Float, triangles: Int) -> Float:

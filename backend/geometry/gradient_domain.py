@@ -57,7 +57,7 @@ class Poisson:
     """One factorisation of the Laplacian plus a diagonal; solves for any gradients and any goals."""
 
     def __init__(self, domain: GradientDomain, weights: Float) -> None:
-        """``weights`` [W], >= 0, without unit (cotangents are of order 1); at least one vertex of each component needs some."""
+        """``weights`` [W], >= 0, without unit (cotangents are of order 1); each component needs some."""
         self._domain = domain
         self._weights = weights
         matrix = (domain.laplacian + sp.diags(weights)).tocsc()
