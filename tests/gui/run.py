@@ -51,11 +51,13 @@ def backend(connection_file: Path, log: Path) -> Iterator[None]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.gui.run", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m tests.gui.run", description=__doc__)
     usual = os.environ.get("TWEENFIELD_BLENDER_WINDOW")
     parser.add_argument("--window", type=Path, default=usual, help="folder with run.sh (TWEENFIELD_BLENDER_WINDOW)")
-    parser.add_argument("--out", type=Path, default=Path("gui-run"), help="folder for the pictures (default: gui-run)")
-    parser.add_argument("--size", default="1280x800", help="of the screen, in pixels (default: %(default)s)")
+    parser.add_argument(
+        "--out", type=Path, default=Path("build/gui"), help="folder for the pictures (default: %(default)s)"
+    )
+    parser.add_argument("--size", default="1280x720", help="of the screen, in pixels (default: %(default)s)")
     parser.add_argument("--timeout", type=int, default=300, help="seconds for the whole run (default: %(default)s)")
     options = parser.parse_args()
     if options.window is None or not (options.window / "run.sh").is_file():
