@@ -16,11 +16,14 @@ class Binding:
     def __init__(self, points: Float, positions: Float, triangles: NDArray[np.int64]) -> None:
         """``points`` [N, 3]; the mesh has ``positions`` [W, 3] and ``triangles`` [T, 3]."""
         self.distances, face, closest = closest_on_surface(points, positions, triangles)  # [N]
-        self._corners = triangles[face]  # [N, 3]
-        self._shares = _barycentric(closest, positions[self._corners])  # [N, 3]
+        corners = triangles[face]  # [N, 3]
+        self._shares = _barycentric(closest, positions[corners])  # [N, 3]
+        # The vertices that matter, [B], and the corners by their place among them.
+        self.vertices, places = np.unique(corners, return_inverse=True)
+        self._corners = places.reshape(-1, 3)
 
     def interpolate(self, values: Float) -> Float:
-        """Vertex values [W, D] at the bound places [N, D]."""
+        """Values [B, D] at ``vertices`` interpolated to the bound places [N, D]."""
         return np.asarray((values[self._corners] * self._shares[:, :, None]).sum(axis=1))
 
 

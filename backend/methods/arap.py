@@ -42,7 +42,7 @@ class ArapMotion(Motion):
     def carries(self, points: Float, times: Sequence[float]) -> Iterator[Float]:
         binding = Binding(points, self._surface.positions, self._surface.triangles)
         for t in times:
-            yield points + binding.interpolate(self._path.positions(t) - self._surface.positions)
+            yield points + binding.interpolate((self._path.positions(t) - self._surface.positions)[binding.vertices])
 
     def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         return {"end": self._end}, {"time_steps": self.time_steps}

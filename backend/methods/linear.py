@@ -39,7 +39,7 @@ class LinearMotion(Motion):
 
     def carries(self, points: Float, times: Sequence[float]) -> Iterator[Float]:
         binding = Binding(points, self._surface.positions, self._surface.triangles)
-        displacement = binding.interpolate(self._end - self._surface.positions)
+        displacement = binding.interpolate((self._end - self._surface.positions)[binding.vertices])
         for t in times:
             yield points + t * displacement
 

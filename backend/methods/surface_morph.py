@@ -16,6 +16,8 @@ from protocol.mesh import MeshData
 
 Float = NDArray[np.float64]
 
+FAR = 64.0  # sizes of the mesh away from its origin, from where float32 loses detail
+
 
 class Motion(ABC):
     """How a surface, and the space around it, moves. Positions are relative to the surface's origin."""
@@ -72,7 +74,7 @@ class SurfaceMorph(Morph):
             if t == 0.0:
                 yield self.source
             else:
-                yield replace(self.source, vertices=np.ascontiguousarray(moved / self.source.scale, np.float32))
+                yield self._mesh(moved)
 
     def carries(self, points: Float, times: Sequence[float]) -> Iterator[Float]:
         for moved in self._motion.carries(points - self.source.origin, times):
@@ -81,6 +83,14 @@ class SurfaceMorph(Morph):
     def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         arrays, values = self._motion.state()
         return (arrays if self._rest is None else arrays | {"rest": self._rest}), values
+
+    def _mesh(self, moved: Float) -> MeshData:
+        """The source at positions [V, 3] relative to its origin; far from there, with an origin of its own."""
+        low, high = moved.min(axis=0), moved.max(axis=0)
+        far = np.abs(moved).max() > FAR * (high - low).max()
+        away = np.round((low + high) / 2 / self.source.scale) * self.source.scale if far else np.zeros(3)
+        vertices = np.ascontiguousarray((moved - away) / self.source.scale, np.float32)
+        return replace(self.source, vertices=vertices, origin=self.source.origin + away)
 
     def _moved(self, times: Sequence[float]) -> Iterator[Float]:
         """Every vertex [V, 3] of the artist's mesh at each time, relative to the origin."""

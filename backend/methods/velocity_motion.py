@@ -33,7 +33,10 @@ class Pace:
 
 
 class VelocityMotion(Motion):
-    """x(t) = frame(t)( flow of V + correction(t) ); the end is where the source landed, exactly."""
+    """x(t) = frame(t)( flow of V + correction(t) ), kept as the corrected positions at the time steps.
+
+    The correction itself is needed again only for what rides along, and is then found by integrating V anew.
+    """
 
     def __init__(
         self,
@@ -43,33 +46,33 @@ class VelocityMotion(Motion):
         frame: CoMoving,
         pace: Pace,
         integrator: str,
-        correction: torch.Tensor,  # [K + 1, W, 3], frame units, 0 at time 0
+        corrected: torch.Tensor,  # [K + 1, W, 3], frame units
     ) -> None:
-        self.time_steps = len(correction) - 1
+        self.time_steps = len(corrected) - 1
         self._surface = surface
         self._end = end
         self._velocity = velocity
         self._frame = frame
         self._pace = pace
         self._integrator = integrator
-        self._correction = KeyedPath.through(correction)
-        self._flow: Path | None = None
+        self._corrected = KeyedPath.through(corrected)
 
     def positions(self, times: Sequence[float]) -> Iterator[Float]:
-        if self._flow is None:
-            self._flow = self._advect(self._surface.positions)
         for t in times:
             if t in (0.0, 1.0):
                 yield self._end if t else self._surface.positions
                 continue
-            yield self._leave(self._flow.at(t) + self._correction.at(t), t)
+            yield self._leave(self._corrected.at(t), t)
 
     def carries(self, points: Float, times: Sequence[float]) -> Iterator[Float]:
         binding = Binding(points, self._surface.positions, self._surface.triangles)
         share = 1.0 / (1.0 + (binding.distances / self._frame.unit / CORRECTION_REACH) ** 2)  # [N]
         flow = self._advect(points)
+        near = binding.vertices
+        surface_flow = self._advect(self._surface.positions[near])
         for t in times:
-            correction = binding.interpolate(self._correction.at(t).cpu().double().numpy())
+            missed = self._corrected.at(t)[near] - surface_flow.at(t)
+            correction = binding.interpolate(missed.cpu().double().numpy())
             moved = flow.at(t).cpu().double().numpy() + share[:, None] * correction
             yield points if t == 0.0 else self._frame.leave(moved, self._pace.progress(t))
 
@@ -77,7 +80,7 @@ class VelocityMotion(Motion):
         arrays: dict[str, NDArray[Any]] = {
             f"velocity.{name}": tensor.detach().cpu().numpy() for name, tensor in self._velocity.state_dict().items()
         }
-        arrays["correction"] = self._correction.positions.cpu().numpy()
+        arrays["corrected"] = self._corrected.positions.cpu().numpy()
         arrays["end"] = self._end
         values = {
             "shape": asdict(self._velocity.shape),
@@ -103,13 +106,13 @@ class VelocityMotion(Motion):
             CoMoving.from_state(values["frame"]),
             Pace(values["rest_at_ends"]),
             values["integrator"],
-            torch.tensor(arrays["correction"], device=device),
+            torch.tensor(arrays["corrected"], device=device),
         )
 
     def _advect(self, points: Float) -> Path:
         start = torch.as_tensor(self._frame.enter(points, 0.0), dtype=torch.float32)
         return advect(
-            self._velocity, start.to(self._correction.positions.device), steps=self.time_steps, method=self._integrator
+            self._velocity, start.to(self._corrected.positions.device), steps=self.time_steps, method=self._integrator
         )
 
     def _leave(self, points: torch.Tensor, t: float) -> Float:

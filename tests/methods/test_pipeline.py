@@ -108,6 +108,16 @@ def test_far_and_tiny_meshes_lose_nothing():
         assert np.abs(morph.frame(0.5).positions() - middle).max() < 1e-3 * size
 
 
+def test_a_target_far_from_the_source_loses_nothing(fox):
+    source, target = fox
+    far = MeshData.from_positions(target.positions() + 1e7, target.face_offsets, target.face_indices)
+    frames = list(bake(train(request_for((source, far), settings={"steps": 20}), Run()).morph, Timeline(3)))
+    assert frames[0].mesh is source
+    assert np.abs(frames[2].mesh.positions() - far.positions()).max() < 1e-4
+    middle = frames[1].mesh.positions()
+    assert 150.0 < np.linalg.norm(np.ptp(middle, axis=0)) < 220.0
+
+
 @pytest.mark.parametrize("easing", ["linear", "ease-in", "ease-out", "ease-in-out"])
 def test_timelines(trained, easing):
     morph = trained[1].morph
@@ -163,6 +173,8 @@ def test_the_paper_preset_trains_by_matching(fox):
     job = train(request_for(fox, preset="paper", settings=settings), Run())
     last = job.morph.frame(1.0).positions()
     np.testing.assert_allclose(last, fox[1].positions(), rtol=0, atol=1e-3)
+    ridden = job.morph.carry(fox[0].positions(), 0.5)
+    np.testing.assert_allclose(ridden, job.morph.frame(0.5).positions(), rtol=0, atol=1.0)
     assert job.report["settings"]["supervision"] == "matching"
     assert job.report["raw_flow_corr_error_t1"] < 0.2
 
