@@ -30,6 +30,7 @@ STOP_LIMIT = 20.0  # seconds that it may take to end
 def backend(connection_file: Path, log: Path) -> Iterator[None]:
     """A backend process that serves while the block runs."""
     command = [sys.executable, "-m", "backend", "serve", "--connection-file", str(connection_file)]
+    command += ["--journal", str(connection_file.with_name("journal"))]
     command += ["--threads", "1"]  # drawing without a graphics card needs processors too
     with log.open("w", encoding="utf-8") as output:
         process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
