@@ -11,8 +11,8 @@ from protocol.settings import SettingError
 
 
 def configure(threads: int | None = None) -> None:
-    """Sets PyTorch's threads (default: every core this process may use), flush-to-zero and determinism."""
-    torch.set_num_threads(threads or usable_cores())
+    """Sets PyTorch's threads (default: ``default_threads``), flush-to-zero and determinism."""
+    torch.set_num_threads(threads or default_threads())
     for kind in (np.float32, np.float64):
         np.finfo(kind)  # numpy measures these once and warns if small numbers are flushed by then
     torch.set_flush_denormal(True)
@@ -24,6 +24,14 @@ def usable_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def default_threads() -> int:
+    """Half of the usable cores.
+
+    Our networks are small: more threads mostly wait for each other, and take the cores from Blender.
+    """
+    return max(usable_cores() // 2, 1)
 
 
 def available_devices() -> tuple[str, ...]:

@@ -55,7 +55,6 @@ def _bake(arguments: argparse.Namespace, progress: Progress, interrupt: Interrup
     with output_folder(arguments.out, arguments.force) as folder:
         result = ResultFolder(folder, timeline.frames, carry_names(arguments.carry))
         done = bake_here(morph, timeline, carry, result, progress, interrupt)
-        progress("drawing")
         report = {"files": {"morph": str(arguments.morph)}, **about, "versions": versions(), "warnings": warnings}
         return finish_baking(result, timeline, report, None if done else "baking")
 

@@ -115,9 +115,7 @@ def finish(
 def finish_baking(
     result: ResultFolder, timeline: Timeline, report: dict[str, Any], interrupted: str | None
 ) -> dict[str, Any]:
-    """Draws and writes the report of a morph that was only baked."""
-    with result.phase("drawing"):
-        result.draw()
+    """Writes the report of a morph that was only baked; what it looks like was drawn when it was trained."""
     return _write_report(result, timeline, report, interrupted, None)
 
 

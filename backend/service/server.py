@@ -46,7 +46,7 @@ class ServerOptions:
     journal: Path | None = None
     limits: JournalLimits = field(default_factory=JournalLimits)
     patience: Patience = field(default_factory=Patience)
-    threads: int | None = None  # of each worker; None: all cores
+    threads: int | None = None  # of each worker; None: half of the cores
     high_water_mark: int = 8  # messages to one client in ZeroMQ's hands; credit keeps far below
 
 
