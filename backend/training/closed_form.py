@@ -24,9 +24,9 @@ def solve_last_layer(velocity: VelocityField, samples: PathSamples, ridge: float
             part = slice(first, first + chunk)
             features = velocity.features(samples.points[part], samples.times[part])
             constant = torch.full_like(features[:, :1], velocity.shape.output_scale)
-            rows = torch.cat([features, constant], dim=1).double().cpu()
+            rows = torch.cat([features, constant], dim=1).cpu().double()
             normal += rows.T @ rows
-            right += rows.T @ samples.velocities[part].double().cpu()
+            right += rows.T @ samples.velocities[part].cpu().double()
         normal.diagonal().add_(ridge * normal.diagonal().mean())
         solution = torch.linalg.solve(normal, right).to(last.weight)
         last.weight.copy_(solution[:-1].T)

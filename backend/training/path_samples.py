@@ -38,13 +38,13 @@ class PathSampler:
         # By the root of the area: small triangles are where the detail is.
         first = path.positions[0][triangles]
         areas = torch.linalg.cross(first[:, 1] - first[:, 0], first[:, 2] - first[:, 0]).norm(dim=-1)
-        self._reach = torch.cumsum(areas.double().sqrt(), 0)
+        self._reach = torch.cumsum(areas.cpu().double().sqrt(), 0)
 
     def draw(self, count: int) -> PathSamples:
         """``count`` samples."""
         generator, device = self._generator, self._path.positions.device
-        picks = torch.rand(count, generator=generator, dtype=torch.float64).to(device) * self._reach[-1]
-        faces = torch.searchsorted(self._reach, picks).clamp_max(len(self._triangles) - 1)
+        picks = torch.rand(count, generator=generator, dtype=torch.float64) * self._reach[-1]
+        faces = torch.searchsorted(self._reach, picks).clamp_max(len(self._triangles) - 1).to(device)
         u, v = torch.rand(2, count, generator=generator).to(device)
         root = u.sqrt()
         shares = torch.stack([1 - root, root * (1 - v), root * v], dim=1)[:, :, None]  # [M, 3, 1]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import backend
 from backend.correspondence.correspondence import CorrespondenceError
 from backend.methods.registry import specs
 from backend.pipeline import bake, train
@@ -48,6 +50,31 @@ def test_the_flow_itself_arrives_and_the_report_says_how_near(trained):
     assert report["training_steps"] == report["settings"]["steps"] == 400
     assert set(report["phases"]) == {"preparing", "matching", "path", "training", "correcting"}
     assert report["warnings"] == []
+
+
+def test_in_betweens_come_nearer_to_the_truth_than_straight_lines(fox, trained):
+    truth = np.load(Path(backend.__file__).parent / "data" / "fox_run" / "inbetween.npy").astype(float)  # [17, V, 3]
+
+    def error(morph):
+        frames = zip(bake(morph, Timeline(len(truth))), truth, strict=True)
+        return np.mean([np.linalg.norm(frame.mesh.positions() - true, axis=1).mean() for frame, true in frames])
+
+    straight = train(request_for(fox, "linear"), Run()).morph
+    assert error(trained[1].morph) < 0.82 * error(straight)
+    even = train(request_for(fox, settings={"steps": 20, "rest_at_ends": 0.0}), Run()).morph
+    assert error(even) < 0.85 * error(straight)
+
+
+def test_areas_are_kept_along_the_way(fox, trained):
+    triangles = fox[0].triangles()
+
+    def area(mesh):
+        a, b, c = (mesh.positions()[triangles[:, k]] for k in range(3))
+        return np.linalg.norm(np.cross(b - a, c - a), axis=1).sum() / 2
+
+    areas = np.array([area(frame.mesh) for frame in bake(trained[1].morph, Timeline(17))])
+    expected = np.linspace(areas[0], areas[-1], 17)
+    assert (areas / expected).std() < 0.006
 
 
 def test_equal_jobs_give_equal_bytes(fox, trained):
