@@ -124,6 +124,8 @@ def _draw_job(layout: bpy.types.UILayout, context: bpy.types.Context, session: S
     row.scale_y = 1.5
     if session.busy:
         row.operator("tweenfield.cancel", icon="X")
+        if session.training:  # it stays where it is when it was pressed, or Cancel would come under the mouse
+            row.operator("tweenfield.finish", icon="CHECKMARK", depress=session.finishing)
         layout.progress(factor=session.bar.fraction, type="BAR", text=session.bar.text)
         return
     row.operator("tweenfield.morph", icon="MOD_DATA_TRANSFER")

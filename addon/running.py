@@ -78,7 +78,8 @@ def _shown(session: Session) -> tuple[Any, ...]:
     """What the panel shows of a session; it is drawn again when this changes."""
     lines = tuple(session.check.lines) if session.check is not None else ()
     bar = session.bar.text, session.bar.fraction
-    return session.backend, bar, session.busy, session.problem, session.outcome, lines
+    job = session.busy, session.training, session.finishing
+    return session.backend, bar, job, session.problem, session.outcome, lines
 
 
 def _redraw() -> None:

@@ -74,6 +74,8 @@ class Session:
         self._step_seconds = 0.0  # the longest step of this job
         self._timeline = Timeline()
         self._finished: Finished | None = None
+        self.training = False  # whether there is a best so far to finish with
+        self.finishing = False  # asked for
         self._submitted = 0.0
         self._answered = 0.0  # when the backend was last seen to be there
         self._swung = 0.0
@@ -164,6 +166,12 @@ class Session:
             self.outcome = CANCELLED
         self._forget_job()
 
+    def finish(self) -> None:
+        """Ends the training; the shape keys of the best so far follow."""
+        if self.job is not None and self.client is not None and self.training:
+            self.client.finish(self.job.id)
+            self.finishing = True
+
     def fail(self, problem: Problem) -> None:
         """Ends the job, if there is one, with an error that the panel shows."""
         self.cancel()
@@ -201,7 +209,7 @@ class Session:
         if self._steps is not None or self._inbox:
             self._work(end)
         elif self._finished is not None:
-            self._finish(self._finished)
+            self._install(self._finished)
         self._swing()
 
     def _watch(self) -> None:
@@ -283,6 +291,7 @@ class Session:
             self._take_state(message)
         elif isinstance(message, Progress):
             self.bar = progress_bar(message)
+            self.training |= message.loss is not None
         elif isinstance(message, Preview):
             return self._preview_steps(self.job, message)
         elif isinstance(message, Frame):
@@ -312,7 +321,7 @@ class Session:
         if self.client is not None:
             self.client.taken(message.job)
 
-    def _finish(self, finished: Finished) -> None:
+    def _install(self, finished: Finished) -> None:
         """Puts the result into the scene, in one undo step."""
         job = self.job
         assert job is not None
@@ -380,6 +389,7 @@ class Session:
 
     def _forget_messages(self) -> None:
         self._inbox.clear()
+        self.training = self.finishing = False
         self._steps = None
         self._finished = None
         self._step_seconds = 0.0

@@ -18,6 +18,7 @@ from protocol.messages import (
     Cancel,
     Credit,
     Error,
+    Finish,
     Finished,
     Frame,
     Gone,
@@ -44,6 +45,7 @@ class _Job:
     first: Submit | Bake | None  # kept until the backend has it
     total: int = 0  # frames, as far as known
     cancelled: bool = False  # asked for
+    finished: bool = False  # the end of its training was asked for
     heard: float = 0.0  # when something of it last came, or was last asked for; monotonic seconds
     asked: float = 0.0  # when it was last asked for
     offered: bool = False  # ``first`` was sent, and the backend has not been asked for it since
@@ -131,6 +133,12 @@ class Client:
             self._jobs[job].cancelled = True
         self._send(Cancel(job))
 
+    def finish(self, job: str) -> None:
+        """Asks for the end of the training; the frames of the best so far follow."""
+        if job in self._jobs:
+            self._jobs[job].finished = True
+        self._send(Finish(job))
+
     def taken(self, job: str, frames: int = 1) -> None:
         """Says that frames were taken in, so that as many more may come."""
         followed = self._jobs.get(job)
@@ -210,6 +218,8 @@ class Client:
         frames = followed.window.restart()
         if frames:
             self._send(Credit(job, frames))
+        if followed.finished:
+            self._send(Finish(job))
         if followed.cancelled:
             self._send(Cancel(job))
 

@@ -88,6 +88,13 @@ class Cancel:
 
 
 @dataclass(frozen=True)
+class Finish:
+    """Ends the training now; the best so far is baked."""
+
+    job: str
+
+
+@dataclass(frozen=True)
 class Resume:
     """Takes a job's stream up again after a lost connection: frames follow from ``next_seq`` on."""
 
@@ -144,7 +151,7 @@ class Refused:
 
 @dataclass(frozen=True)
 class JobState:
-    """The state of a job: in answer to Submit, Bake, Cancel and Resume, and whenever it changes."""
+    """The state of a job: in answer to Submit, Bake, Cancel, Finish and Resume, and whenever it changes."""
 
     job: str
     state: State
@@ -228,9 +235,9 @@ class Pong:
     session: str  # the server's id
 
 
-CLIENT_MESSAGES = (Hello, Submit, Bake, Cancel, Resume, Credit, PreviewSeen, Ping, Shutdown)
+CLIENT_MESSAGES = (Hello, Submit, Bake, Cancel, Finish, Resume, Credit, PreviewSeen, Ping, Shutdown)
 SERVER_MESSAGES = (Welcome, Refused, JobState, Progress, Preview, Frame, Finished, Error, Gone, Pong)
 
-ClientMessage = Hello | Submit | Bake | Cancel | Resume | Credit | PreviewSeen | Ping | Shutdown
+ClientMessage = Hello | Submit | Bake | Cancel | Finish | Resume | Credit | PreviewSeen | Ping | Shutdown
 ServerMessage = Welcome | Refused | JobState | Progress | Preview | Frame | Finished | Error | Gone | Pong
 Message = ClientMessage | ServerMessage

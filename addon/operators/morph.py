@@ -1,4 +1,4 @@
-"""Morph and Cancel, and the choice of the pair."""
+"""Morph, Cancel and Finish Now, and the choice of the pair."""
 
 import time
 from collections.abc import Callable
@@ -89,6 +89,21 @@ class TWEENFIELD_OT_cancel(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:  # type: ignore[override]
         current().cancel()
+        return {"FINISHED"}
+
+
+class TWEENFIELD_OT_finish(bpy.types.Operator):
+    """Stop training and make the shape keys of the best so far"""
+
+    bl_idname = "tweenfield.finish"
+    bl_label = "Finish Now"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return current().training
+
+    def execute(self, context: bpy.types.Context) -> set[str]:  # type: ignore[override]
+        current().finish()
         return {"FINISHED"}
 
 
@@ -206,6 +221,7 @@ def _request_maker(plan: Plan, target: MeshData, settings: Any, table: Any) -> C
 _CLASSES = (
     TWEENFIELD_OT_morph,
     TWEENFIELD_OT_cancel,
+    TWEENFIELD_OT_finish,
     TWEENFIELD_OT_use_selection,
     TWEENFIELD_OT_reset_settings,
 )

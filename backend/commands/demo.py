@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
         with Interrupt(progress.note) as interrupt:
             report = _demo(arguments, out, progress, interrupt)
     sys.stdout.write(_summary(out, report))
-    return 0
+    return 130 if report["interrupted"] else 0
 
 
 def _demo(arguments: argparse.Namespace, out: Path, progress: Progress, interrupt: Interrupt) -> dict[str, Any]:
@@ -63,7 +63,8 @@ def _demo(arguments: argparse.Namespace, out: Path, progress: Progress, interrup
         (folder / "morph.safetensors").write_bytes(outcome.morph)
         result.write_gltf()
         report = {"files": {"source": "fox_run/source.obj", "target": "fox_run/target.obj"}, **outcome.report}
-        job = Job(request.source, request.target, vertex_order(request.source), request.timeline)
+        stopped = outcome.report.get("interrupted")
+        job = Job(request.source, request.target, vertex_order(request.source), request.timeline, stopped)
         return finish(result, job, report, progress, interrupt)
 
 
@@ -88,8 +89,10 @@ def fox_request(methods: tuple[MethodSpec, ...], preset: str, frames: int) -> Mo
 
 
 def _summary(out: Path, report: dict[str, Any]) -> str:
+    stopped = report["interrupted"]
     return "\n".join(
         [
+            *([f"stopped while {stopped}; what was done is kept"] if stopped else []),
             f"The fox went from its first pose to its last in {report['frames']} frames. In {out}:",
             "  contact_sheet.png   the morph at a glance",
             "  morph.glb           open it in Blender: File > Import > glTF 2.0, then press Space",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 
 
@@ -20,7 +21,9 @@ class Interrupt:
 
     def __init__(self, note: Callable[[str], None]) -> None:
         self.asked = False  # whether Ctrl-C was pressed
+        self.asked_again = False  # and once more, where that does not raise
         self._at_once = False
+        self._orderly = False
         self._note = note
         self._before: dict[signal.Signals, signal._HANDLER] = {}
 
@@ -45,9 +48,21 @@ class Interrupt:
         asked, self.asked, self._at_once = self.asked, False, at_once
         return asked
 
+    @contextmanager
+    def orderly(self) -> Iterator[None]:
+        """For work that ends in order: the second press is only noted there, and the third one raises."""
+        self._orderly = True
+        try:
+            yield
+        finally:
+            self._orderly = False
+
     def _on_interrupt(self, number: int, frame: FrameType | None) -> None:
-        if self.asked or self._at_once:
+        if self._at_once or self.asked_again or (self.asked and not self._orderly):
             raise KeyboardInterrupt
+        if self.asked:
+            self.asked_again = True
+            return
         self.asked = True
         self._note("stopping, and keeping what is done (Ctrl-C again: end at once)")
 

@@ -97,7 +97,7 @@ def _at_backend(arguments: argparse.Namespace, progress: Progress, interrupt: In
             result = _result(arguments, request, folder)
             outcome = run_job(client, request, result, progress, interrupt)
             (folder / "morph.safetensors").write_bytes(outcome.morph)
-            job = _job(request, outcome.report, None)
+            job = _job(request, outcome.report, outcome.report.get("interrupted"))
             return finish(result, job, _named(arguments, outcome.report), progress, interrupt)
     finally:
         client.close()

@@ -58,20 +58,26 @@ def connect(endpoint: Endpoint, wait: Callable[[], None] = lambda: None, credit:
 def run_job(
     client: Client, request: MorphRequest, result: ResultFolder, progress: Progress, interrupt: Interrupt
 ) -> RemoteResult:
-    """Runs a job and writes its frames. Ctrl-C cancels it and raises ``KeyboardInterrupt``."""
+    """Runs a job and writes its frames.
+
+    Ctrl-C during the training keeps the best so far. Before it, or when pressed again, it cancels the job and raises
+    ``KeyboardInterrupt``.
+    """
     receiver = _Receiver(client, client.submit(request), request, result, progress)
     heard = time.monotonic()
-    while not receiver.complete:
-        messages = client.poll(POLL_SECONDS)
-        for message in messages:
-            receiver.take(message)
-        if client.state == "ready":
-            heard = time.monotonic()
-        if interrupt.asked:
-            receiver.cancel()
-            raise KeyboardInterrupt
-        if time.monotonic() - heard > SILENCE_SECONDS:
-            raise CommandError("the backend was lost and did not come back; start it again and repeat the command")
+    with interrupt.orderly():
+        while not receiver.complete:
+            for message in client.poll(POLL_SECONDS):
+                receiver.take(message)
+            if client.state == "ready":
+                heard = time.monotonic()
+            if interrupt.asked_again or (interrupt.asked and not receiver.trained):
+                receiver.cancel()
+                raise KeyboardInterrupt
+            if interrupt.asked:
+                receiver.finish()
+            if time.monotonic() - heard > SILENCE_SECONDS:
+                raise CommandError("the backend was lost and did not come back; start it again and repeat the command")
     return receiver.outcome()
 
 
@@ -90,6 +96,8 @@ class _Receiver:
         self._first_progress: float | None = None
         self._first_preview: float | None = None
         self._finished: Finished | None = None
+        self._hurried = False
+        self.trained = False  # whether there is something to keep
 
     @property
     def complete(self) -> bool:
@@ -107,6 +115,7 @@ class _Receiver:
         elapsed = time.monotonic() - self._submitted
         if isinstance(message, ProgressMessage):
             self._first_progress = self._first_progress or elapsed
+            self.trained = self.trained or (message.loss is not None and message.step > 0)
             if self._result.written == 0:
                 self._progress(message.phase, message.step, message.total, message.loss, message.seconds_left)
         elif isinstance(message, Preview):
@@ -124,9 +133,16 @@ class _Receiver:
             raise CommandError("the job was cancelled at the backend")
 
     def _take_frame(self, frame: Frame) -> None:
+        self.trained = True
         self._result.add(frame.time, mesh_of(frame, self._request.source), carried_of(frame, self._request.carry))
         self._client.taken(self._job)
         self._progress("receiving", self._result.written, frame.total)
+
+    def finish(self) -> None:
+        """Asks once for the end of the training."""
+        if not self._hurried:
+            self._hurried = True
+            self._client.finish(self._job)
 
     def cancel(self) -> None:
         """Cancels the job, and waits shortly for the backend to say so."""

@@ -27,6 +27,7 @@ from protocol.messages import (
     Cancel,
     Credit,
     Error,
+    Finish,
     Gone,
     Hello,
     Message,
@@ -250,6 +251,8 @@ class Desk:
             self._enter(client, message, [part.buffer for part in parts])
         elif isinstance(message, Cancel):
             self._cancel(client, message.job)
+        elif isinstance(message, Finish):
+            self._finish(client, message.job)
         elif isinstance(message, Resume):
             self._resume(client, message.job, message.next_seq)
         elif isinstance(message, Credit):
@@ -330,3 +333,11 @@ class Desk:
         if after.state == record.state or not follows:
             with suppress(ClientGone):
                 client.streams.tell_state(after)
+
+    def _finish(self, client: _Client, job: str) -> None:
+        if job not in self._journal.records:
+            self._answer(client, Gone(job))
+            return
+        self.scheduler.finish(job)
+        with suppress(ClientGone):
+            client.streams.tell_state(self._journal.records[job])

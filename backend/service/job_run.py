@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from backend.service.faults import failure_of
 from backend.service.journal import FINISHED, REQUEST, frame_name, frames_there, preview_name
 from backend.service.link import Begin, Ended, FramesMade, Outbox, PreviewMade, Step
 from backend.service.parts_file import read_parts, write_parts
+from backend.service.wishes import Wishes
 from backend.training.checkpoint import morph_from_bytes, morph_to_bytes
 from backend.training.run import Cancelled, Run
 from protocol import wire
@@ -50,14 +50,14 @@ class Worker:
         )
         return [bytes(part) for part in wire.encode(welcome)]
 
-    def run(self, begin: Begin, cancelled: Callable[[], bool]) -> Ended:
+    def run(self, begin: Begin, wishes: Wishes) -> Ended:
         """Runs a job to its end, whatever the end is."""
         try:
-            JobRun(begin, cancelled, self._outbox, self._device).run()
+            JobRun(begin, wishes, self._outbox, self._device).run()
         except Cancelled:
             return Ended(begin.job, "cancelled")
         except Exception as error:
-            if cancelled():  # its folder may have been emptied under it
+            if wishes.stopped():  # its folder may have been emptied under it
                 return Ended(begin.job, "cancelled")
             return Ended(begin.job, "failed", **asdict(failure_of(error)))
         return Ended(begin.job, "done")
@@ -66,11 +66,11 @@ class Worker:
 class JobRun:
     """The work of one job."""
 
-    def __init__(self, begin: Begin, cancelled: Callable[[], bool], outbox: Outbox, device: Any) -> None:
+    def __init__(self, begin: Begin, wishes: Wishes, outbox: Outbox, device: Any) -> None:
         self._job = begin.job
         self._folder = Path(begin.folder)
         self._base = Path(begin.base) if begin.base else None
-        self._cancelled = cancelled
+        self._wishes = wishes
         self._outbox = outbox
         self._device = device
         self._started = time.monotonic()
@@ -105,15 +105,23 @@ class JobRun:
             device=self._device,
             seed=request.seed,
             seconds=request.seconds,
-            on_progress=self._progress,
+            on_progress=lambda *step: self._train_step(run, *step),
             on_preview=(lambda morph: self._preview(morph, request)) if request.preview_frames > 0 else None,
-            cancelled=self._cancelled,
+            cancelled=self._wishes.stopped,
         )
         trained = pipeline.train(request, run)
         morph_bytes = np.frombuffer(morph_to_bytes(trained, request), np.uint8)
         self._keep(Finished(self._job, trained.report, morph_bytes))
         self._drop_preview(self._revision)
         return trained.morph
+
+    def _train_step(
+        self, run: Run, phase: str, step: int, total: int, loss: float | None, seconds_left: float | None
+    ) -> None:
+        if self._wishes.hurried():
+            run.seconds = 0.0  # the budget is spent: the method gives the best so far
+            run.facts["interrupted"] = "training"
+        self._progress(phase, step, total, loss, seconds_left)
 
     def _restore(self, folder: Path) -> Morph:
         finished = wire.decode(read_parts(folder / FINISHED))
@@ -135,7 +143,7 @@ class JobRun:
             self._progress("baking", seq + 1, total, None, None)
 
     def _check(self) -> None:
-        if self._cancelled():
+        if self._wishes.stopped():
             raise Cancelled
 
     def _progress(self, phase: str, step: int, total: int, loss: float | None, seconds_left: float | None) -> None:

@@ -64,6 +64,7 @@ class JobRecord:
     created: float = 0.0  # seconds since the epoch
     ended: float = 0.0
     attempts: int = 0  # how often a worker began it
+    hurry: bool = False  # its training shall end, or not begin
     failure: Failure | None = None
 
 

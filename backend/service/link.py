@@ -18,16 +18,27 @@ _LENGTH: Final = struct.Struct("<I")
 
 @dataclass(frozen=True)
 class Begin:
-    """Runs the job whose request lies in ``folder``; ``base`` is the folder of the morph to bake, or empty: train."""
+    """Runs the job whose request lies in ``folder``; ``base`` is the folder of the morph to bake, or empty: train.
+
+    With ``hurry`` the time for training is over before it begins.
+    """
 
     job: str
     folder: str
     base: str
+    hurry: bool
 
 
 @dataclass(frozen=True)
 class Stop:
     """Cancels the job, if it is still the one that runs."""
+
+    job: str
+
+
+@dataclass(frozen=True)
+class Hurry:
+    """Ends the training of the job, if it is still the one that runs."""
 
     job: str
 
@@ -89,9 +100,10 @@ class Ended:
     retryable: bool = False
 
 
-ToWorker = Begin | Stop
+ToWorker = Begin | Stop | Hurry
 FromWorker = Beat | Ready | Step | PreviewMade | FramesMade | Ended
-_TYPES: Final = {kind.__name__: kind for kind in (Begin, Stop, Beat, Ready, Step, PreviewMade, FramesMade, Ended)}
+_KINDS: Final = (Begin, Stop, Hurry, Beat, Ready, Step, PreviewMade, FramesMade, Ended)
+_TYPES: Final = {kind.__name__: kind for kind in _KINDS}
 
 
 def pack(message: ToWorker | FromWorker) -> bytes:

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 from backend.service import faults
 from backend.service.journal import Failure, JobRecord, Journal
-from backend.service.link import Begin, Ended, FramesMade, FromWorker, PreviewMade, Ready, Step, Stop
+from backend.service.link import Begin, Ended, FramesMade, FromWorker, Hurry, PreviewMade, Ready, Step, Stop
 from backend.service.parts_file import Buffer
 from backend.service.pool import Pool, Slot
 from protocol.messages import Progress
@@ -100,6 +100,16 @@ class Scheduler:
             self._queue.remove(job)
             self._end(job, "cancelled")
 
+    def finish(self, job: str) -> None:
+        """Asks for the end of a job's training. One that waits is not trained when its turn comes."""
+        record = self._journal.records[job]
+        if record.hurry or record.base or is_terminal(record.state):
+            return
+        self._journal.update(job, hurry=True)
+        slot = self._pool.running(job)
+        if slot is not None:
+            slot.process.send(Hurry(job))
+
     def on_worker(self, number: int, message: FromWorker | None) -> None:
         """Takes in what a worker said; None: its link closed."""
         slot = self._pool.slots.get(number)
@@ -177,7 +187,7 @@ class Scheduler:
                 self._set(job, "running")
             slot.begin(job)
             base = str(self._journal.path(record.base)) if record.base else ""
-            slot.process.send(Begin(job, str(self._journal.path(job)), base))
+            slot.process.send(Begin(job, str(self._journal.path(job)), base, record.hurry))
 
     def _tell_waiting(self, jobs: Sequence[str]) -> None:
         for job in jobs:

@@ -14,11 +14,11 @@ import queue
 import signal
 import sys
 import threading
-from functools import partial
 from pathlib import Path
 from typing import IO, Final
 
-from backend.service.link import Begin, Outbox, Ready, Stop, read
+from backend.service.link import Begin, Hurry, Outbox, Ready, Stop, read
+from backend.service.wishes import Wishes
 
 _PR_SET_PDEATHSIG: Final = 1
 
@@ -34,8 +34,8 @@ def main(argv: list[str] | None = None) -> int:
     end_with_server(arguments.server_pid)
     outbox = Outbox(_take_over_stdout())
     begins: queue.SimpleQueue[Begin] = queue.SimpleQueue()
-    stopped: set[str] = set()
-    threading.Thread(target=_listen, args=(_take_over_stdin(), begins, stopped), name="link", daemon=True).start()
+    wishes = Wishes()
+    threading.Thread(target=_listen, args=(_take_over_stdin(), begins, wishes), name="link", daemon=True).start()
 
     from backend.service.job_run import Worker  # torch, and seconds: only now, while the link already beats
 
@@ -43,7 +43,7 @@ def main(argv: list[str] | None = None) -> int:
     outbox.send(Ready(worker.catalogue()))
     while True:
         begin = begins.get()
-        outbox.send(worker.run(begin, partial(stopped.__contains__, begin.job)))
+        outbox.send(worker.run(begin, wishes))
 
 
 def end_with_server(server_pid: int) -> None:
@@ -57,14 +57,16 @@ def end_with_server(server_pid: int) -> None:
         Path("/proc/self/oom_score_adj").write_text("500")
 
 
-def _listen(stream: IO[bytes], begins: queue.SimpleQueue[Begin], stopped: set[str]) -> None:
+def _listen(stream: IO[bytes], begins: queue.SimpleQueue[Begin], wishes: Wishes) -> None:
     while True:
         message = read(stream)
         if isinstance(message, Begin):
-            stopped.discard(message.job)
+            wishes.begin(message)
             begins.put(message)
         elif isinstance(message, Stop):
-            stopped.add(message.job)
+            wishes.stop(message.job)
+        elif isinstance(message, Hurry):
+            wishes.hurry(message.job)
         elif message is None:
             os._exit(0)  # the server has gone; nothing of a job is lost that the journal does not have
 

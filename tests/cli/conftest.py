@@ -55,8 +55,8 @@ def command(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     return run
 
 
-def interrupt_when(process: subprocess.Popen[str], seen: str) -> tuple[int, str]:
-    """Sends Ctrl-C when a word stands in the progress, and gives the exit status and everything said."""
+def wait_for(process: subprocess.Popen[str], seen: str) -> str:
+    """Waits until a word stands in the progress; everything said so far."""
     assert process.stderr is not None
     said = ""
     deadline = time.monotonic() + LIMIT
@@ -65,6 +65,12 @@ def interrupt_when(process: subprocess.Popen[str], seen: str) -> tuple[int, str]
         assert line, f"ended before {seen!r}: {said}"
         assert time.monotonic() < deadline
         said += line
+    return said
+
+
+def interrupt_when(process: subprocess.Popen[str], seen: str) -> tuple[int, str]:
+    """Sends Ctrl-C when a word stands in the progress, and gives the exit status and everything said."""
+    said = wait_for(process, seen)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=LIMIT)
     return process.returncode, said + err + out

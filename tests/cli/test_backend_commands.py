@@ -16,7 +16,7 @@ import trimesh
 
 from backend.commands.bench.pairs import SHIPPED, find_pairs
 from backend.commands.parser import CommandError
-from tests.cli.conftest import interrupt_when, start
+from tests.cli.conftest import interrupt_when, start, wait_for
 from tests.cli.test_morph import DRAFT, contents, done
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -53,14 +53,52 @@ def test_the_same_bytes_through_a_backend(
     assert not (tmp_path / "no").exists()
 
 
-def test_ctrl_c_cancels_the_job_of_a_backend(pair: tuple[Path, Path], tmp_path: Path, connection_file: Path) -> None:
-    long = ("--set", "steps=100000", "--preset", "draft", "--connect", connection_file)
-    status, said = interrupt_when(start("morph", *pair, "--out", "out", *long, cwd=tmp_path), "/100000")
+LONG = ("--set", "steps=100000", "--preset", "draft", "--frames", 4, "--connect")
+
+
+def states(folder: Path) -> list[str]:
+    """Of every job in a backend's journal."""
+    return [json.loads(path.read_text())["state"] for path in (folder / "journal").glob("*/job.json")]
+
+
+def test_ctrl_c_keeps_what_the_backend_has_trained(
+    pair: tuple[Path, Path], tmp_path: Path, connection_file: Path
+) -> None:
+    process = start("morph", *pair, "--out", "out", *LONG, connection_file, cwd=tmp_path)
+    status, said = interrupt_when(process, "/100000")
+    assert status == 130
+    assert "stopped while training; what was done is kept" in said
+    assert "Traceback" not in said
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report["interrupted"] == "training"
+    assert report["frames"] == 4
+    assert 0 < report["training_steps"] < 100_000
+    assert report["metrics"]["endpoints"]["t1"]["chamfer"] < 0.05
+    assert (tmp_path / "out" / "morph.safetensors").stat().st_size > 1000
+    assert states(tmp_path) == ["done"]
+
+
+def test_ctrl_c_pressed_again_cancels(pair: tuple[Path, Path], tmp_path: Path, connection_file: Path) -> None:
+    process = start("morph", *pair, *LONG, connection_file, "--frames", 20000, "--out", "out", cwd=tmp_path)
+    wait_for(process, "/100000")
+    process.send_signal(signal.SIGINT)
+    status, said = interrupt_when(process, "keeping what is done")
     assert status == 130
     assert "Traceback" not in said
     assert not (tmp_path / "out").exists()
-    records = [json.loads(path.read_text()) for path in (tmp_path / "journal").glob("*/job.json")]
-    assert [record["state"] for record in records] == ["cancelled"]
+    assert states(tmp_path) == ["cancelled"]
+
+
+def test_ctrl_c_cancels_what_is_not_trained_yet(pair: tuple[Path, Path], tmp_path: Path, connection_file: Path) -> None:
+    words = ("morph", *pair, *LONG, connection_file, "--out")
+    first = start(*words, "first", cwd=tmp_path)
+    wait_for(first, "/100000")
+    assert interrupt_when(start(*words, "second", cwd=tmp_path), "waiting for other jobs")[0] == 130
+    assert sorted(states(tmp_path)) == ["cancelled", "running"]
+    assert not (tmp_path / "second").exists()
+    first.send_signal(signal.SIGINT)
+    first.communicate(timeout=30)
+    assert sorted(states(tmp_path)) == ["cancelled", "done"]
 
 
 def test_demo(command: Command, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from protocol.messages import (
     Cancel,
     Credit,
     Error,
+    Finish,
     Finished,
     Frame,
     Gone,
@@ -121,4 +122,5 @@ def messages() -> tuple[Message, ...]:
         Error("bad-mesh", "The source has no faces.", "detail", False, "job-1"),
         Gone("job-1"),
         Pong(41, "server-session"),
+        Finish("job-1"),
     )

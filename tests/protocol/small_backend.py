@@ -23,6 +23,7 @@ from protocol.messages import (
     Cancel,
     Credit,
     Error,
+    Finish,
     Finished,
     Frame,
     Gone,
@@ -129,7 +130,7 @@ class SmallBackend(threading.Thread):
             state: State = "queued" if self.hold else "done"
             job = self.jobs.setdefault(message.job, SmallJob(identity, self.frames, state=state))
             self._attach(message.job, job, identity, 0)
-        elif isinstance(message, Resume | Cancel | Credit):
+        elif isinstance(message, Resume | Cancel | Finish | Credit):
             self._job_message(identity, message)
 
     def _greet(self, identity: bytes, hello: Hello) -> None:
@@ -143,7 +144,7 @@ class SmallBackend(threading.Thread):
             self._hellos.add(identity)
             self._send(identity, Welcome(spoken, "small", self._session, (method(),), ("cpu",), {}))
 
-    def _job_message(self, identity: bytes, message: Resume | Cancel | Credit) -> None:
+    def _job_message(self, identity: bytes, message: Resume | Cancel | Finish | Credit) -> None:
         job = self.jobs.get(message.job)
         if job is None:
             if not isinstance(message, Credit):
@@ -154,7 +155,7 @@ class SmallBackend(threading.Thread):
             job.window.grant(message.frames)
             self.most_credit = max(self.most_credit, job.window.credit)
         else:
-            job.state = on_cancel(job.state)
+            job.state = job.state if isinstance(message, Finish) else on_cancel(job.state)
             self._send(identity, JobState(message.job, job.state, job.total))
 
     def _attach(self, name: str, job: SmallJob, identity: bytes, next_seq: int) -> None:

@@ -18,7 +18,9 @@ import pytest
 from protocol.endpoint import read_connection_file
 from protocol.link import Times
 from protocol.messages import (
+    Cancel,
     Credit,
+    Finish,
     Finished,
     Frame,
     Gone,
@@ -195,6 +197,29 @@ def test_a_submit_without_answer_is_sent_again_and_stays_one_job(closing, lost: 
         assert_whole(poll_until(client, has(Finished), messages=messages), job, 4)
         assert list(backend.jobs) == [job]
         assert len(backend.submissions()) == 1
+
+
+@pytest.mark.parametrize("wish", ["finish", "cancel"])
+def test_what_was_wished_of_a_job_is_said_again_after_a_loss(closing, wish: str) -> None:
+    """A proxy loses the first word; the connection is then cut."""
+    lost: list[Message] = []
+
+    def rule(way: str, message: Message) -> int:
+        if isinstance(message, Finish | Cancel) and not lost:
+            lost.append(message)
+            return 0
+        return 1
+
+    with SmallBackend(hold=True) as backend, Proxy(backend.endpoint, rule) as proxy:
+        client = closing(proxy.endpoint)
+        job = client.submit(request())
+        poll_until(client, has(JobState))
+        getattr(client, wish)(job)
+        poll_until(client, lambda _: lost)
+        assert not [m for m in backend.seen if isinstance(m, Finish | Cancel)]
+        proxy.cut()
+        poll_until(client, lambda _: [m for m in backend.seen if isinstance(m, Finish | Cancel)])
+        assert [m for m in backend.seen if isinstance(m, Finish | Cancel)] == lost
 
 
 def test_another_client_takes_a_job_over(closing) -> None:

@@ -202,6 +202,23 @@ def check_cancel_while_training(facts: Any) -> None:
     assert inside.digest() == before
 
 
+def check_finish_while_training(facts: Any) -> None:
+    """What is trained so far becomes the result, long before the training would have ended."""
+    assert not bpy.ops.tweenfield.finish.poll()
+    training(keys=5)
+    pump_until(lambda: session().training)
+    for _ in range(2):
+        assert bpy.ops.tweenfield.finish() == {"FINISHED"}
+    assert session().finishing
+    pump_until(lambda: not session().busy, 30)
+    assert session().problem is None, session().problem.report()
+    assert not session().finishing
+    assert not bpy.ops.tweenfield.finish.poll()
+    ob = result()
+    assert len(ob.data.shape_keys.key_blocks) == 5
+    assert np.abs(key_coordinates(ob, 4) - coordinates(bpy.data.objects["B"].data)).max() < 0.05
+
+
 def check_cancel_while_frames_arrive(facts: Any) -> None:
     choose(grid("A"), grid("B", lift=0.5), keys=200)
     with unchanged():
