@@ -30,6 +30,9 @@ REMEDIES: Final = {
     errno.EACCES: ": choose another folder or give yourself the right to use this one",
     errno.EPERM: ": choose another folder or give yourself the right to use this one",
     errno.ENOENT: ": check the path",
+    errno.ENOTDIR: ": check the path",
+    errno.EISDIR: ": name a file in it",
+    errno.ENAMETOOLONG: ": choose a shorter name",
 }
 
 

@@ -71,4 +71,4 @@ def _read_morph(path: Path) -> tuple[Any, dict[str, Any]]:
     try:
         return morph_from_bytes(data)
     except ValueError as error:
-        raise CommandError(f"{path}: {error}") from error
+        raise CommandError(f"{path}: {error}; name the morph.safetensors of a result") from error

@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     from backend.service.journal import JournalInUse, JournalLimits
     from backend.service.scheduler import Patience
     from backend.service.server import ServerOptions, serve
-    from protocol.endpoint import make_keys
+    from protocol.endpoint import EndpointError, make_keys
 
     client = make_keys() if arguments.client_key else None
     options = ServerOptions(
@@ -59,6 +59,8 @@ def run(arguments: argparse.Namespace) -> int:
         return serve(arguments.connection_file, options)
     except JournalInUse as error:
         raise CommandError(str(error)) from error
+    except EndpointError as error:
+        raise CommandError(f"{error} (see the options --remote, --allow, --client-key and --keys)") from error
 
 
 def _curve(arguments: argparse.Namespace, client: CurveKeys | None) -> CurveServer | None:

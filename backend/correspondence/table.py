@@ -40,7 +40,10 @@ def _load(path: Path) -> dict[str, NDArray[np.generic]]:
                 return {name: loaded[name] for name in loaded.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         if isinstance(error, OSError) and error.strerror:
-            raise CorrespondenceError(f"{path}: cannot be read ({error.strerror})") from error
+            raise CorrespondenceError(
+                f"{path}: cannot be read ({error.strerror}); name the file of a table (morph takes auto and vertex-order "
+                "in its place)"
+            ) from error
         raise CorrespondenceError(f"{path}: is not a table; {FORMS}") from error
 
 
@@ -64,6 +67,11 @@ def check_pairs(
                 f"(0 to {count - 1}); {len(outside)} of {len(pairs)} rows are out of range: count vertices from 0 and "
                 "check that the table belongs to these meshes in this order"
             )
+    if len(np.unique(pairs[:, 0])) > 1 and len(np.unique(pairs[:, 1])) == 1:
+        raise CorrespondenceError(
+            f"{name}: all {len(pairs)} pairs name target vertex {int(pairs[0, 1])}, which gives a point and no shape; "
+            "the second column names a target vertex for the source vertex of the first"
+        )
     checked = np.ones(len(pairs)) if weights is None else _weights(np.asarray(weights), name)
     if len(checked) != len(pairs):
         raise CorrespondenceError(f"{name}: has {len(pairs)} pairs but {len(checked)} weights; give one for every pair")

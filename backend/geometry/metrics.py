@@ -154,8 +154,11 @@ class Drift:
 
 
 def drift(values: Float64, times: Float64) -> Drift:
-    """Drift of ``values`` [T] at ``times`` [T] in 0..1."""
-    ratio = values / ((1 - times) * values[0] + times * values[-1])
+    """Drift of ``values`` [T] at ``times`` [T] in 0..1; NaN where the even change passes through 0 (a flat shape)."""
+    even = (1 - times) * values[0] + times * values[-1]
+    if not even.all():
+        return Drift(std=float("nan"), max_dev=float("nan"))
+    ratio = values / even
     return Drift(std=float(ratio.std()), max_dev=float(np.abs(ratio - 1).max()))
 
 

@@ -89,9 +89,10 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
         ([[0, 0], [5, 1]], "row 1 names source vertex 5, but the source has 5 vertices"),
         ([[0, -1]], "row 0 names target vertex -1"),
         (np.zeros((0, 2), int), "holds no pair"),
+        ([[0, 3], [1, 3], [4, 3]], "all 3 pairs name target vertex 3"),
     ],
 )
-def test_indices_out_of_range(pairs: object, words: str) -> None:
+def test_pairs_that_cannot_be(pairs: object, words: str) -> None:
     with pytest.raises(CorrespondenceError) as error:
         check_pairs(np.asarray(pairs), None, 5, 5, "match.npy")
     assert str(error.value).startswith("match.npy: ")

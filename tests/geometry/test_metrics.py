@@ -84,6 +84,8 @@ def test_drift_of_even_and_uneven_change() -> None:
     assert uneven.std == pytest.approx(np.std([1, 1, 1.2, 1, 1]))
     eased = np.array([0.0, 0.1, 0.5, 0.9, 1.0])
     assert drift(3 + 2 * eased, eased).std == pytest.approx(0, abs=1e-15)
+    flattened = drift(1 - times, times)  # a volume that ends at 0 has no ratio there
+    assert np.isnan([flattened.std, flattened.max_dev]).all()
 
 
 def test_topology_of_known_surfaces() -> None:
