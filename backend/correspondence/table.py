@@ -41,8 +41,8 @@ def _load(path: Path) -> dict[str, NDArray[np.generic]]:
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         if isinstance(error, OSError) and error.strerror:
             raise CorrespondenceError(
-                f"{path}: cannot be read ({error.strerror}); name the file of a table (morph takes auto and vertex-order "
-                "in its place)"
+                f"{path}: cannot be read ({error.strerror}); name the file of a table (morph takes auto "
+                "and vertex-order in its place)"
             ) from error
         raise CorrespondenceError(f"{path}: is not a table; {FORMS}") from error
 
