@@ -156,7 +156,7 @@ class TWEENFIELD_PG_morph(bpy.types.PropertyGroup):
     )
     reverse: bpy.props.BoolProperty(name="Reverse", description="From the target back to the source")
     limit_time: bpy.props.BoolProperty(
-        name="Time Limit", description="Stop after a time with the best that was found, whatever the preset says"
+        name="Set Time", description="Prepare and train this long, instead of the steps of the preset"
     )
     seconds: bpy.props.FloatProperty(
         name="Seconds",

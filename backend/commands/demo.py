@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 FOX = Path(__file__).parents[1] / "data" / "fox_run"
 PREVIEW_FRAMES = 5
-TRAINING_SECONDS = 45.0  # at most, so that a slow machine does not keep a newcomer waiting
 
 
 def add_arguments(parser: Parser) -> None:
@@ -83,7 +82,6 @@ def fox_request(methods: tuple[MethodSpec, ...], preset: str, frames: int) -> Mo
         etag=spec.etag,
         preset=preset,
         timeline=Timeline(frames=frames),
-        seconds=TRAINING_SECONDS,
         preview_frames=PREVIEW_FRAMES,
     )
 

@@ -40,7 +40,7 @@ def add_job_options(parser: argparse.ArgumentParser) -> None:
         help="vertex-order, a table (.npy, .npz), or auto (the default): the vertex order when counts and faces agree",
     )
     add("--preset", metavar="P", help="draft, standard (the default), high or paper")
-    add("--seconds", metavar="S", type=seconds, help="wall-clock budget of preparation and training together")
+    add("--seconds", metavar="S", type=seconds, help="prepare and train this long, instead of the steps of the preset")
     add("--device", metavar="D", help="auto (the default), cpu, cuda or mps")
     add("--seed", metavar="K", type=whole_number(0, 2**31 - 1), help="seed of every random choice; default 0")
     add("--set", metavar="NAME=VALUE", action="append", help="one setting of the method; may be repeated")

@@ -36,6 +36,7 @@ from protocol.mesh import MeshData
 from protocol.settings import SettingValue
 
 PREVIEW_STEPS = 8  # of the integration, in live previews
+ENDLESS = 1_000_000_000  # steps
 MEASURED = 20_000  # pairs from which the error of the raw flow is measured
 
 
@@ -150,7 +151,7 @@ def _train(pair: Pair, settings: VelocitySettings, path: KeyedPath, run: Run, pr
     velocity = Velocity(shape, seed=run.seed).to(run.device)
     triangles = torch.as_tensor(pair.source_surface.triangles, device=run.device)
     fit = PathFit(
-        steps=settings.steps,
+        steps=_steps(settings, run),
         batch=settings.batch,
         learning_rate=settings.learning_rate,
         shell=settings.shell,
@@ -167,13 +168,18 @@ def _train(pair: Pair, settings: VelocitySettings, path: KeyedPath, run: Run, pr
     return velocity
 
 
+def _steps(settings: VelocitySettings, run: Run) -> int:
+    """Presets stop by steps; with a time budget, time alone ends the training."""
+    return settings.steps if run.seconds is None else ENDLESS
+
+
 def _train_by_matching(pair: Pair, settings: VelocitySettings, path: KeyedPath, run: Run, preview: Any) -> Velocity:
     """The paper's own training, on the pairs as they landed."""
     start, end = path.positions[0], path.positions[-1]
     training = PaperTraining(
         steps=settings.time_steps,
         batch=settings.batch,
-        updates=settings.steps,
+        updates=_steps(settings, run),
         schedule=Halving(first=settings.learning_rate),
         match_weight=settings.match,
         smooth_weight=settings.smoothness,

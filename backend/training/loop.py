@@ -92,7 +92,9 @@ def train(
         if len(recent) >= check_every:
             best.offer(module, step, sum(recent) / len(recent))
             recent.clear()
-        run.progress(step, steps, loss.item())
+        # Where time is what ends the training, the number of steps is an estimate.
+        expected = min(steps, round(step / spent)) if spent > 0.0 else steps
+        run.progress(step, max(expected, step), loss.item())
         if preview is not None:
             run.preview(preview)
     if recent and (len(recent) >= check_every // 2 or best.state is None):
