@@ -24,7 +24,7 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    check_output(arguments.out, arguments.force)
+    check_output(arguments.out, arguments.force, [arguments.morph, *arguments.carry])
     with Progress() as progress:
         progress("starting")
         with Interrupt(progress.note) as interrupt:

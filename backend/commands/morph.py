@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
         return _list_settings()
     if arguments.source is None or arguments.target is None or arguments.out is None:
         raise CommandError("morph needs SOURCE, TARGET and --out DIR (see tweenfield morph --help)")
-    check_output(arguments.out, arguments.force)
+    check_output(arguments.out, arguments.force, [arguments.source, arguments.target, *arguments.carry])
     with Progress() as progress:
         progress("starting")
         with Interrupt(progress.note) as interrupt:

@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -46,10 +46,16 @@ def output_folder(out: Path, force: bool = False) -> Iterator[Path]:
         raise
 
 
-def check_output(out: Path, force: bool) -> None:
-    """Raises ``CommandError`` if ``out`` is a file, or holds something that is not an earlier result."""
+def check_output(out: Path, force: bool, reads: Sequence[Path] = ()) -> None:
+    """Raises ``CommandError`` if ``out`` is a file, or holds something that is not an earlier result.
+
+    Also if it holds a file that the command ``reads`` and that the result would take the place of.
+    """
     if out.exists() and not out.is_dir():
         raise CommandError(f"{out}: is a file; --out names a folder")
+    for path in reads:
+        if OURS.match(path.name) and path.parent.resolve() == out.resolve():
+            raise CommandError(f"{path}: would be replaced by the result that is made from it; choose another --out")
     if force or not out.is_dir() or not any(out.iterdir()) or _is_result(out):
         return
     raise CommandError(

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from backend.commands.output import output_folder
+from backend.cli import main
+from backend.commands.output import check_output, output_folder
 from backend.commands.parser import CommandError
 
 
@@ -76,6 +77,20 @@ def test_a_folder_of_somebody_else_needs_force(tmp_path: Path) -> None:
     assert (tmp_path / "frame_0000.ply").read_text() == "theirs"
     fill(tmp_path, "ours", force=True)
     assert (tmp_path / "frame_0000.ply").read_text() == "ours"
+
+
+def test_what_a_command_reads_is_not_replaced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out"
+    fill(out, "first")
+    (out / "morph.safetensors").write_text("trained for hours")
+    before = {path.name: path.read_text() for path in out.iterdir()}
+    assert main(["bake", str(out / "morph.safetensors"), "--out", str(out)]) == 2
+    assert main(["morph", str(out / "frame_0000.ply"), "other.obj", "--out", str(out)]) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 2
+    assert all(line.endswith("choose another --out") for line in said)
+    assert {path.name: path.read_text() for path in out.iterdir()} == before
+    check_output(out, False, [out / "source.obj", tmp_path / "morph.safetensors"])
 
 
 def test_an_empty_folder_is_used_and_a_file_is_not(tmp_path: Path) -> None:
