@@ -17,7 +17,7 @@ from scipy.spatial import cKDTree
 from backend.correspondence.correspondence import Correspondence
 from backend.geometry.distance import closest_on_surface
 from backend.geometry.edges import edges_of
-from backend.geometry.gradient_domain import GradientDomain, polar
+from backend.geometry.gradient_domain import GradientDomain
 from backend.geometry.normalise import similarity_alignment
 
 Float = NDArray[np.float64]
@@ -129,8 +129,7 @@ class _Fit:
         system = self._domain.system(weights + LONE_WEIGHT)
         for _ in range(rounds):
             gradients = self._smooth @ self._domain.gradients(pose).reshape(-1, 9)
-            rotations, stretches = polar(gradients.reshape(-1, 3, 3))
-            pose = system.solve(rotations @ stretches, anchors)
+            pose = system.solve(gradients.reshape(-1, 3, 3), anchors)
         return pose
 
 
