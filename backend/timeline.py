@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.methods.method import Morph
+from protocol.checks import MAX_FRAMES
 from protocol.messages import EASINGS, Timeline
 from protocol.settings import SettingError
 
-MAX_FRAMES = 100_000
 SPEED_SAMPLES = 33  # frames from which the speed of a morph is measured
 
 _EASE: dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {

@@ -196,7 +196,7 @@ def check_bpy() -> list[Finding]:
     missing = [package for library, package in BPY_LIBRARIES.items() if not _loads(library)]
     fix = f"sudo apt-get install {' '.join(missing)}"
     if missing and installed:
-        return [Finding("fail", f"bpy is installed, but shared libraries that it needs are missing: {fix[13:]}", fix)]
+        return [Finding("fail", "bpy is installed, but shared libraries that it needs are missing", fix)]
     if missing:
         return [Finding("note", "bpy is not installed; on this machine it would need shared libraries first", fix)]
     return [Finding("ok", f"bpy is {'' if installed else 'not '}installed, and its shared libraries are here")]

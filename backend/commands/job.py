@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from backend.commands.parser import CommandError, Parser, choice, seconds, whole_number
+from protocol.checks import MAX_FRAMES
 from protocol.messages import EASINGS, MorphRequest, Timeline
 from protocol.settings import MethodSpec, SettingError, SettingValue
 
@@ -49,7 +50,7 @@ def add_job_options(parser: argparse.ArgumentParser) -> None:
 def add_timeline_options(parser: argparse.ArgumentParser) -> None:
     """Which frames are baked. The defaults are ``TIMELINE_DEFAULTS``; they are set by the caller."""
     add = parser.add_argument
-    add("--frames", metavar="N", type=whole_number(2, 100_000), help="number of frames, both ends included; default 24")
+    add("--frames", metavar="N", type=whole_number(2, MAX_FRAMES), help="frames, both ends included; default 24")
     add("--easing", type=choice(*EASINGS), metavar="E", help=f"{', '.join(EASINGS)}; default linear")
     add("--constant-speed", action=argparse.BooleanOptionalAction, help="re-time so that the mean speed is constant")
     add("--reverse", action=argparse.BooleanOptionalAction, help="from the target to the source")

@@ -21,7 +21,7 @@ def add_arguments(parser: Parser) -> None:
     add("--journal", type=Path, metavar="DIR", help="where jobs and results are kept (default: a folder of the user)")
     add("--journal-gib", type=whole_number(1, 2**20), default=4, metavar="N", help="size it may reach (default: 4 GiB)")
     add("--journal-days", type=whole_number(1, 36500), default=14, metavar="N", help="how long results stay there")
-    add("--threads", type=whole_number(1, 1024), metavar="N", help="threads of a computation (default: every core)")
+    add("--threads", type=whole_number(1, 1024), metavar="N", help="threads of a computation (default: half the cores)")
     add("--stall", type=seconds, default=900.0, metavar="S", help="give a job up that takes no step for so long")
     add("--hang", type=seconds, default=5.0, metavar="S", help="replace a worker that stands still for so long")
     add("--address", default="127.0.0.1", metavar="HOST[:PORT]", help="where to listen (default: this machine only)")

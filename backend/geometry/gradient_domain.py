@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from scipy.sparse.linalg import splu
 from scipy.spatial.transform import Rotation
 
+from backend.geometry.triangles import parts
+
 Float = NDArray[np.float64]
 
 # A triangle thinner than this (height over the mesh's mean edge) is widened in the reference, so that a degenerate
@@ -83,7 +85,7 @@ class GradientDomainPath:
         self._end = end
         rotations, self._stretches = polar(domain.gradients(end))
         self._logarithms = Rotation.from_matrix(rotations).as_rotvec()  # [T, 3]
-        self._component = components(domain.triangles, len(end))  # [W]
+        self._component = parts(len(end), domain.triangles)[1]  # [W]
         count = np.bincount(self._component)
         self._counts = np.where(count > 0, count, 1)[:, None]
         self._system = domain.system(np.full(len(end), ANCHOR))
@@ -112,13 +114,6 @@ def polar(gradients: Float) -> tuple[Float, Float]:
     u[:, :, 2] *= sign[:, None]
     s[:, 2] *= sign
     return u @ vt, vt.transpose(0, 2, 1) @ (s[:, :, None] * vt)
-
-
-def components(triangles: NDArray[np.int64], n: int) -> NDArray[np.int64]:
-    """The connected component [n] of every vertex."""
-    edges = triangles[:, [0, 1, 1, 2]].reshape(-1, 2)
-    graph = sp.coo_matrix((np.ones(len(edges), bool), (edges[:, 0], edges[:, 1])), shape=(n, n))
-    return np.asarray(sp.csgraph.connected_components(graph, directed=False)[1], np.int64)
 
 
 def _areas_and_duals(positions: Float, triangles: NDArray[np.int64]) -> tuple[Float, Float]:

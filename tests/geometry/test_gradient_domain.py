@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from backend.geometry.gradient_domain import GradientDomain, GradientDomainPath, components, polar
+from backend.geometry.gradient_domain import GradientDomain, GradientDomainPath, polar
+from backend.geometry.triangles import parts
 from tests.meshes import icosphere, rotation, torus
 
 
@@ -60,7 +61,7 @@ def test_both_ends_are_exact_and_parts_move_apart_from_each_other():
     assert np.array_equal(path.positions(0.0), positions)
     assert np.array_equal(path.positions(1.0), end)
     np.testing.assert_allclose(path.positions(0.5), (positions + end) / 2, atol=1e-6)
-    assert components(triangles, len(positions)).max() == 1
+    assert parts(len(positions), triangles)[1].max() == 1
 
 
 def test_a_triangle_without_area_does_no_harm():
