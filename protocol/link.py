@@ -216,7 +216,10 @@ class Link:
             self.refuse(message.reason)
         elif isinstance(message, Welcome):
             if negotiate(message.protocol) != message.protocol:
-                self.refuse(f"the backend wants to speak protocol {message.protocol}, the add-on speaks {PROTOCOL}")
+                self.refuse(
+                    f"the backend chose protocol {message.protocol}, this side speaks {PROTOCOL}; "
+                    "update the older of the two"
+                )
                 return Refused(self.reason, message.protocol)
             self.welcome, self.state, self.reason = message, "ready", ""
             self._retry, self._failures = self.times.first_retry, 0
