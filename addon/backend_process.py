@@ -19,7 +19,6 @@ from typing import IO, Any
 from .problem import Problem
 from .protocol.endpoint import Endpoint, read_connection_file
 
-WINDOWS = sys.platform == "win32"
 START_SECONDS = 90.0  # a first import of torch from a slow disk takes tens of seconds
 ASK_SECONDS = 3.0  # from "please end" to SIGTERM, and again to SIGKILL
 KEPT_LOGS = 5

@@ -4,9 +4,7 @@ from typing import Any
 
 import bpy
 
-from .running import current
-
-ADDON: str = str(__package__)
+from .running import ADDON, current
 
 
 class TWEENFIELD_AP_preferences(bpy.types.AddonPreferences):
