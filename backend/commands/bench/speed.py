@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import tempfile
-import threading
 import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-import zmq
-
 from backend import pipeline
 from backend.commands.backend_process import own_backend
 from backend.commands.bench.shapes import torus_pair
+from backend.commands.bench.streaming import stream
 from backend.commands.bench.table import Figure
 from backend.commands.demo import fox_request
 from backend.commands.interrupt import Interrupt
@@ -24,15 +22,10 @@ from backend.commands.result import ResultFolder
 from backend.device import configure
 from backend.methods.registry import specs
 from backend.training.run import Run
-from protocol.client import Client
-from protocol.messages import Finished, Frame, MorphRequest, Timeline
+from protocol.messages import MorphRequest, Timeline
 
-STREAMED_FRAMES: Final = 30
-STREAMED_VERTICES: Final = (600, 500)  # 3.6 MB a frame
 BAKED_VERTICES: Final = (250, 200)
 BAKED_FRAMES: Final = 100
-WINDOW: Final = 8  # frames on the way, in the bare loop too
-PATIENCE: Final = 300.0  # seconds
 
 
 def torus_request(size: tuple[int, int], method: str, frames: int, seconds: float | None = None) -> MorphRequest:
@@ -93,65 +86,11 @@ def measure_baking() -> list[Figure]:
 
 
 def measure_streaming() -> list[Figure]:
-    """Loopback streaming of finished frames, against the same bytes through two bare sockets."""
-    request = torus_request(STREAMED_VERTICES, "linear", STREAMED_FRAMES)
-    with own_backend() as endpoint:
-        first = connect(endpoint)
-        job = first.submit(request)
-        _drain(first, job)
-        rates, bare = [], []
-        for _ in range(3):
-            bare.append(_bare_rate(request.source.vertices.nbytes))
-            reader = connect(endpoint, credit=WINDOW)
-            started = time.monotonic()
-            reader.resume(job)
-            received = _drain(reader, job)
-            rates.append(received / (time.monotonic() - started))
-            reader.close()
-        first.shutdown()
-        first.poll(0.1)
-        first.close()
-    ours, best = max(rates), max(bare)
-    what = f"loopback streaming of {STREAMED_FRAMES} frames of {request.source.vertices.nbytes / 1e6:.1f} MB"
-    return [Figure(what, f"{ours / 1e6:.0f} MB/s, {ours / best:.0%} of bare ZeroMQ ({best / 1e6:.0f} MB/s)", "60 %")]
-
-
-def _drain(client: Client, job: str) -> int:
-    """Takes a job's frames in until it is finished; the bytes of their vertices."""
-    received, deadline = 0, time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        for message in client.poll(0.2):
-            if isinstance(message, Frame):
-                received += message.vertices.nbytes
-                client.taken(job)
-            elif isinstance(message, Finished):
-                return received
-    raise TimeoutError("the backend did not finish the streaming measurement")
-
-
-def _bare_rate(size: int) -> float:
-    """Bytes a second of zero-copy frames through a ROUTER and a DEALER on loopback, with the same window."""
-    payload = bytes(size)
-    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-    router, dealer = context.socket(zmq.ROUTER), context.socket(zmq.DEALER)
-    port = router.bind_to_random_port("tcp://127.0.0.1")
-
-    def serve() -> None:
-        identity, _ = router.recv_multipart()
-        for number in range(STREAMED_FRAMES):
-            if number >= WINDOW:
-                router.recv_multipart()
-            router.send_multipart([identity, payload], copy=False)
-
-    sender = threading.Thread(target=serve)
-    sender.start()
-    dealer.connect(f"tcp://127.0.0.1:{port}")
-    started = time.monotonic()
-    dealer.send(b"go")
-    for _ in range(STREAMED_FRAMES):
-        dealer.recv(copy=False)
-        dealer.send(b"more")
-    rate = STREAMED_FRAMES * size / (time.monotonic() - started)
-    sender.join()
-    context.destroy(linger=0)
-    return rate
+    """Frames out of a backend's journal to a client, beside a bare zero-copy loop in the same run."""
+    found = stream()
+    what = f"loopback streaming of {found.frames} frames of {found.frame_bytes / 1e6:.1f} MB"
+    value = (
+        f"{max(found.backend) / 1e6:.0f} MB/s, {found.share:.0%} of bare ZeroMQ ({max(found.bare) / 1e6:.0f} MB/s); "
+        f"median round {found.median_share:.0%}"
+    )
+    return [Figure(what, value, "60 %")]
