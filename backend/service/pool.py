@@ -27,7 +27,8 @@ class Slot:
         self.begun = False  # the worker has said something of its job
         self.started = self.heard = self.stepped = time.monotonic()
         self.cancel_at: float | None = None  # when the running job counts as cancelled in any case
-        self.kill_at: float | None = None  # the job was cancelled without the worker, which is killed then
+        self.abandoned_at: float | None = None  # the job was cancelled without the worker
+        self.leaving = False  # a successor is started; whichever of the two is ready first stays
         self._cpu_seconds = 0.0
         self._cpu_at = self.started  # when the process was last seen to use the processor
         self._sampled = self.started
@@ -39,7 +40,7 @@ class Slot:
 
     def end(self) -> None:
         self.job = ""
-        self.cancel_at = self.kill_at = None
+        self.cancel_at = self.abandoned_at = None
 
     def alive(self, now: float) -> float:
         """When the worker last gave a sign of life: a message, or CPU time used.
@@ -78,12 +79,16 @@ class Pool:
         slot.device = self.devices[0] if slot.device == "auto" else slot.device
         self._failures = 0
 
+    def rivals(self, slot: Slot) -> list[Slot]:
+        """Other workers of its device: the one it succeeds, or its own successor."""
+        return [other for other in self.slots.values() if other is not slot and other.device == slot.device]
+
     def take(self, wish: str) -> Slot | None:
         """A worker that is free for a job on the device ``wish``; if there is none, perhaps one is started."""
         if not self.devices:
             return None
         fitting = self.fitting(wish)
-        held = {slot.device: slot for slot in self.slots.values()}
+        held = {slot.device: slot for slot in self.slots.values() if not slot.leaving}
         for device in fitting:
             slot = held.get(device)
             if slot is not None and slot.ready and not slot.job:
@@ -100,7 +105,8 @@ class Pool:
     def starting(self, wish: str) -> bool:
         """Whether a job on the device ``wish`` waits for a worker to start, not for another job to end."""
         fitting = self.fitting(wish)
-        return not any(slot.ready and slot.device in fitting for slot in self.slots.values())
+        ready = (slot for slot in self.slots.values() if slot.ready and not slot.leaving)
+        return not any(slot.device in fitting for slot in ready)
 
     def running(self, job: str) -> Slot | None:
         """The worker that runs the job."""
@@ -137,7 +143,7 @@ class Pool:
         """Waits for killed processes without waiting, and keeps a worker of the best device warm."""
         self._dying = [process for process in self._dying if not process.gone()]
         best = self.devices[0] if self.devices else "auto"
-        if not any(slot.device in (best, "auto") for slot in self.slots.values()):
+        if not any(slot.device in (best, "auto") and not slot.leaving for slot in self.slots.values()):
             self.start(best)
 
     def forgive(self, seconds: float) -> None:

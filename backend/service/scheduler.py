@@ -40,7 +40,8 @@ class Patience:
     """How long the scheduler waits, in seconds."""
 
     cancel: float = 0.3  # for a worker to stop by itself, before the job counts as cancelled without it
-    drain: float = 2.0  # for that worker to come back, before it is killed
+    relieve: float = 2.0  # for that worker to come back, before a successor is started beside it
+    drain: float = 60.0  # for that worker to come back, before it is killed without a successor
     hang: float = 5.0  # without a beat and without using the processor
     stall: float = 900.0  # without a step of the job; one long step of a huge mesh is legitimate
     start: float = 300.0  # for a worker to become ready
@@ -120,32 +121,32 @@ class Scheduler:
             self._lost(slot)
         elif isinstance(message, Ready):
             self._pool.ready(slot, message.catalogue)
+            self._keep(slot)
             self._listener.catalogue_known(message.catalogue)
         elif isinstance(message, Ended) and message.job == slot.job:
             self._ended(slot, message)
         elif isinstance(message, Step) and message.job == slot.job:
             slot.stepped, slot.begun = slot.heard, True
-            if slot.kill_at is None:
+            if slot.abandoned_at is None:
                 self._listener.job_progress(_progress(message))
-        elif isinstance(message, FramesMade) and message.job == slot.job and slot.kill_at is None:
+        elif isinstance(message, FramesMade) and message.job == slot.job and slot.abandoned_at is None:
             self._listener.job_frames(message.job, message.count)
-        elif isinstance(message, PreviewMade) and message.job == slot.job and slot.kill_at is None:
+        elif isinstance(message, PreviewMade) and message.job == slot.job and slot.abandoned_at is None:
             self._listener.job_preview(message.job, message.revision)
         self._dispatch()
 
     def tick(self, now: float) -> None:
         """Whatever is due: cancellations, hung workers, dead ones to replace, waiting jobs to speak of."""
         for slot in list(self._pool.slots.values()):
-            if slot.cancel_at is not None and now >= slot.cancel_at and slot.kill_at is None:
-                slot.kill_at = now + self._patience.drain
+            if slot.cancel_at is not None and now >= slot.cancel_at and slot.abandoned_at is None:
+                slot.abandoned_at = now
                 self._end(slot.job, "cancelled")
-            if slot.kill_at is not None and now >= slot.kill_at:
-                self._pool.remove(slot)
-                slot.process.wait(0.1)
-                self._journal.drop_results(slot.job)  # what it wrote after the job was cancelled
+            waited = 0.0 if slot.abandoned_at is None else now - slot.abandoned_at
+            slot.leaving |= waited >= self._patience.relieve
+            if waited >= self._patience.drain:
+                self._dismiss(slot)
             elif (reason := self._hung(slot, now)) is not None:
-                self._pool.remove(slot)
-                slot.process.wait(0.1)  # so that it writes nothing more into the job's folder
+                self._dismiss(slot)
                 self._fail(slot, reason)
         self._pool.tick(now)
         self._dispatch()
@@ -155,8 +156,8 @@ class Scheduler:
 
     def next_due(self) -> float | None:
         """The monotonic time at which ``tick`` has a cancellation to finish, if any."""
-        due = [t for slot in self._pool.slots.values() for t in (slot.kill_at or slot.cancel_at,) if t is not None]
-        return min(due, default=None)
+        slots = [slot for slot in self._pool.slots.values() if slot.abandoned_at is None]
+        return min((slot.cancel_at for slot in slots if slot.cancel_at is not None), default=None)
 
     def active(self) -> list[str]:
         """The jobs that are under way or wait for a worker."""
@@ -198,9 +199,10 @@ class Scheduler:
             self._listener.job_progress(Progress(job, phase, 0, 0, None, elapsed, None))
 
     def _ended(self, slot: Slot, message: Ended) -> None:
-        drained = slot.kill_at is not None
+        abandoned = slot.abandoned_at is not None
         slot.end()
-        if drained:
+        if abandoned:
+            self._keep(slot)
             self._journal.drop_results(message.job)  # what it wrote after the job was cancelled
         else:
             failure = None
@@ -210,6 +212,19 @@ class Scheduler:
             self._end(message.job, state, failure)
         if message.code in _RECYCLE:
             self._pool.remove(slot)
+
+    def _keep(self, slot: Slot) -> None:
+        """Of a worker that did not stop and its successor, the one that can work first stays."""
+        slot.leaving = False
+        for rival in self._pool.rivals(slot):
+            self._dismiss(rival)
+
+    def _dismiss(self, slot: Slot) -> None:
+        """Kills a worker that nothing more is expected of."""
+        self._pool.remove(slot)
+        slot.process.wait(0.1)  # so that it writes nothing more into the job's folder
+        if slot.abandoned_at is not None:
+            self._journal.drop_results(slot.job)  # what it wrote after the job was cancelled
 
     def _lost(self, slot: Slot) -> None:
         """A worker's link has closed: the process is dead or about to be."""
@@ -236,7 +251,7 @@ class Scheduler:
 
     def _fail(self, slot: Slot, failure: Failure) -> None:
         job = slot.job
-        if not job or slot.kill_at is not None:  # no job, or one that is cancelled already
+        if not job or slot.abandoned_at is not None:  # no job, or one that is cancelled already
             return
         slot.end()
         record = self._journal.records[job]
