@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from backend.commands.parser import CommandError
+from backend.environment import environment
 from protocol.endpoint import Endpoint, read_connection_file
 
 START_SECONDS: Final = 60.0
@@ -50,15 +51,6 @@ def start_backend(folder: Path) -> tuple[subprocess.Popen[bytes], Path]:
             creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         )
     return process, log
-
-
-def environment() -> dict[str, str]:
-    """This process's environment, in which the same ``backend`` package is found from any folder."""
-    home = str(Path(__file__).resolve().parents[2])
-    if "site-packages" in home or "dist-packages" in home:
-        return dict(os.environ)
-    paths = [home, *filter(None, [os.environ.get("PYTHONPATH")])]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
 
 
 def _endpoint(process: subprocess.Popen[bytes], path: Path, log: Path, wait: Callable[[], None]) -> Endpoint:

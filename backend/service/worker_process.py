@@ -13,7 +13,7 @@ from typing import Final
 
 import psutil
 
-import backend
+from backend.environment import environment
 from backend.service.link import FromWorker, ToWorker, pack, read
 
 _LOG_TAIL: Final = 4000  # bytes of the log that go into an error's detail
@@ -41,7 +41,7 @@ class WorkerProcess:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
-                env=_environment(),
+                env={**environment(), "PYTHONUNBUFFERED": "1"},
                 creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
             )
         self._watched = psutil.Process(self._process.pid)
@@ -112,10 +112,3 @@ class WorkerProcess:
                 self._deliver(self._number, message)  # type: ignore[arg-type]
         finally:
             self._deliver(self._number, None)
-
-
-def _environment() -> dict[str, str]:
-    """This process's environment, in which the worker finds the same ``backend`` from any working folder."""
-    root = str(Path(backend.__file__).resolve().parent.parent)
-    others = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path and path != root]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join([root, *others]), "PYTHONUNBUFFERED": "1"}

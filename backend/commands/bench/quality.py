@@ -12,11 +12,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from backend.commands.backend_process import environment
 from backend.commands.bench.pairs import BenchPair
 from backend.commands.bench.table import markdown_table, number
 from backend.commands.parser import CommandError
 from backend.correspondence.table import read_table
+from backend.environment import environment
 from backend.evaluation.evaluate import evaluate
 from backend.geometry.io import read_mesh
 from protocol.mesh import MeshData

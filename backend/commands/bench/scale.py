@@ -8,10 +8,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from backend.commands.backend_process import environment
 from backend.commands.bench.shapes import torus_pair
 from backend.commands.bench.table import Figure
 from backend.commands.parser import CommandError
+from backend.environment import environment
 from backend.geometry.io import write_ply
 
 
