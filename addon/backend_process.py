@@ -64,7 +64,10 @@ def start_program(command: list[str], output: IO[bytes]) -> subprocess.Popen[byt
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=environment, **options
         )
     except OSError as error:
-        raise Problem(f"{command[0]} could not be started: {error.strerror or error}.") from error
+        raise Problem(
+            f"{command[0]} could not be started: {error.strerror or error}. Check the path in Edit > Preferences > "
+            "Add-ons > Tweenfield."
+        ) from error
 
 
 def end_program(process: subprocess.Popen[bytes], *, force: bool) -> None:

@@ -47,7 +47,7 @@ def check_job(job: str, where: str) -> None:
 
 def _check_size(n_vertices: int, n_faces: int, limits: Limits, where: str) -> None:
     for count, limit, noun in ((n_vertices, limits.vertices, "vertices"), (n_faces, limits.faces, "faces")):
-        _require(count <= limit, "too-large", f"{where} has {count} {noun}; at most {limit} are taken")
+        _require(count <= limit, "too-large", f"{where} has {count} {noun}; at most {limit} are taken: reduce the mesh")
 
 
 def _check_points(points: NDArray[Any], where: str) -> None:

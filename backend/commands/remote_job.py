@@ -130,7 +130,7 @@ class _Receiver:
         elif isinstance(message, Gone):
             raise CommandError("the backend was restarted and does not know the job any more; repeat the command")
         elif isinstance(message, JobState) and message.state == "cancelled":
-            raise CommandError("the job was cancelled at the backend")
+            raise CommandError("the job was cancelled at the backend; repeat the command")
 
     def _take_frame(self, frame: Frame) -> None:
         self.trained = True

@@ -38,7 +38,9 @@ def numbers(tokens: list[bytes], what: str) -> Float64:
         return np.array(tokens).astype(np.float64)
     except ValueError:
         bad = next(token for token in tokens if not _is_number(token))
-        raise FormatError(f"{what} {bad.decode(errors='replace')[:40]!r} is not a number") from None
+        raise FormatError(
+            f"{what} {bad.decode(errors='replace')[:40]!r} is not a number; the file is damaged, export it again"
+        ) from None
 
 
 def whole_numbers(tokens: list[bytes], what: str) -> Int64:
