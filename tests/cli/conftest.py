@@ -22,12 +22,12 @@ LIMIT = 110  # seconds for one command
 
 
 def environment() -> dict[str, str]:
-    """The environment of a command: this tree's package from any folder."""
-    return {**os.environ, "PYTHONPATH": str(REPOSITORY), "COLUMNS": "100"}
+    """The environment of a command: this tree's package from any folder, and warnings are errors."""
+    return {**os.environ, "PYTHONPATH": str(REPOSITORY), "PYTHONWARNINGS": "error", "COLUMNS": "100"}
 
 
 def start(*arguments: object, cwd: Path, python: str = sys.executable) -> subprocess.Popen[str]:
-    """Starts ``python -m backend`` with warnings as errors."""
+    """Starts ``python -m backend``."""
     return subprocess.Popen(
         [python, "-m", "backend", *map(str, arguments)],
         cwd=cwd,
