@@ -31,7 +31,7 @@ class Reading:
 def read_object(context: bpy.types.Context, ob: bpy.types.Object) -> Reading:
     """Reads an object that the result will be a copy of. Leaves one unlinked mesh in the file: the template."""
     evaluated, depsgraph = _evaluated(context, ob)
-    template = bpy.data.meshes.new_from_object(evaluated, preserve_all_data_layers=True, depsgraph=depsgraph)
+    template = _copy(ob, evaluated, depsgraph)
     try:
         world = _world_matrix(evaluated, ob.name)
         local = read_positions(template)
@@ -68,13 +68,23 @@ def copy_again(context: bpy.types.Context, reading: Reading) -> bpy.types.Mesh:
             "Bring it back and press Morph again."
         )
     evaluated, depsgraph = _evaluated(context, ob)
-    mesh = bpy.data.meshes.new_from_object(evaluated, preserve_all_data_layers=True, depsgraph=depsgraph)
+    mesh = _copy(ob, evaluated, depsgraph)
     if not np.array_equal(read_positions(mesh), reading.local):
         bpy.data.meshes.remove(mesh)
         raise Problem(
             f"{ob.name!r} was changed while the morph was computed, and an undo took away the copy that was made of "
             "it. Press Morph again."
         )
+    return mesh
+
+
+def _copy(ob: bpy.types.Object, evaluated: bpy.types.Object, depsgraph: bpy.types.Depsgraph) -> bpy.types.Mesh:
+    """The object's mesh with modifiers applied, and with the materials that the object itself has in its slots."""
+    mesh = bpy.data.meshes.new_from_object(evaluated, preserve_all_data_layers=True, depsgraph=depsgraph)
+    materials: Any = mesh.materials
+    for index, slot in enumerate(ob.material_slots):
+        if slot.link == "OBJECT" and index < len(materials):
+            materials[index] = slot.material
     return mesh
 
 

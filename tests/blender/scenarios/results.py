@@ -70,6 +70,17 @@ def check_everything_the_source_has_is_kept(facts: Any) -> None:
     assert np.array_equal(*uvs)
 
 
+def check_materials_of_the_object_itself_are_kept(facts: Any) -> None:
+    """A slot may hold a material of the object in the place of its mesh's."""
+    source = dressed_grid("A")
+    source.material_slots[1].link = "OBJECT"
+    source.material_slots[1].material = bpy.data.materials.new("Own")
+    choose(source, grid("B", lift=0.5))
+    morph()
+    assert [slot.material.name for slot in result().material_slots] == ["A 0", "Own"]
+    assert [material.name for material in source.data.materials] == ["A 0", "A 1"]
+
+
 def check_modifiers_are_applied(facts: Any) -> None:
     source, target = grid("A", 4), grid("B", 4, lift=0.5)
     for ob in (source, target):
