@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from backend.commands.parser import Parser
+from backend.commands.parser import CommandError, Parser
 from backend.commands.serve import add_arguments, run
-from protocol.endpoint import CurveKeys, Endpoint, EndpointError, make_keys
+from protocol.endpoint import CurveKeys, Endpoint, make_keys
 from protocol.messages import Frame
 from tests.chaos.tcp_proxy import TcpProxy
 from tests.service.harness import Backend, Follower, backend_environment, scripted
@@ -32,7 +32,7 @@ def test_other_addresses_need_all_three(tmp_path: Path, monkeypatch: pytest.Monk
     parser = Parser("serve", "")
     add_arguments(parser)
     given = ["--address", "0.0.0.0", "--connection-file", "connection.json", "--journal", "journal", *options]
-    with pytest.raises(EndpointError, match="can be reached from other machines"):
+    with pytest.raises(CommandError, match="can be reached from other machines"):
         run(parser.read(given))
     assert {path.name for path in tmp_path.iterdir()} <= {"keys.json"}
 
