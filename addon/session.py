@@ -92,10 +92,6 @@ class Session:
         return {"connecting": "starting", "ready": "ready", "refused": "stopped"}.get(self.client.state, "lost")
 
     @property
-    def welcome(self) -> Welcome | None:
-        return self.client.welcome if self.client is not None else None
-
-    @property
     def log(self) -> Path | None:
         """The newest log of a backend that was started from here."""
         logs = sorted(self._log_folder.glob("backend-*.log"), key=lambda path: path.stat().st_mtime)
