@@ -25,9 +25,9 @@ NAMES = st.sampled_from(["Hello", "Submit", "Frame", "Welcome", "Finished", "Pre
 
 
 def test_mutated_messages_are_refused_or_sound() -> None:
-    outcomes, largest = soak(3000, seed=2026)
+    outcomes, largest = soak(8000, seed=2026)
     assert largest <= MEMORY
-    assert outcomes.total() == 3000
+    assert outcomes.total() == 8000
     assert outcomes["decoded"] > 50  # some changes do no harm
     assert outcomes["bad-message"] > 1000
     assert {"too-large", "bad-mesh", "unknown-message"} <= set(outcomes)
