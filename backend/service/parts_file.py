@@ -66,11 +66,16 @@ def _contents(path: Path) -> memoryview:
 
     A mapped file must not shrink: files are replaced here, never changed. Windows cannot replace a mapped file.
     """
-    with open(path, "rb", buffering=0) as file:
-        if sys.platform == "win32" or os.fstat(file.fileno()).st_size < _MAPPED:
-            return memoryview(file.readall())
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    try:
+        size = os.fstat(descriptor).st_size
+        if sys.platform == "win32" or size < _MAPPED:
+            with open(descriptor, "rb", buffering=0, closefd=False) as file:
+                return memoryview(file.readall())
         flags = mmap.MAP_PRIVATE | getattr(mmap, "MAP_POPULATE", 0)
-        return memoryview(mmap.mmap(file.fileno(), 0, flags=flags, prot=mmap.PROT_READ))
+        return memoryview(mmap.mmap(descriptor, size, flags=flags, prot=mmap.PROT_READ))
+    finally:
+        os.close(descriptor)
 
 
 def _flat(view: memoryview) -> memoryview:

@@ -109,13 +109,13 @@ class Server:
         poller.register(self._inbox.socket, zmq.POLLIN)
         more, turned, watched = False, time.monotonic(), 0.0
         while not self._stopped and not self._desk.shutdown:
-            poller.poll(0 if more else int(1000 * self._wait()))
+            ready = dict(poller.poll(0 if more else int(1000 * self._wait())))
             now = time.monotonic()
             if now - turned > 2.0:  # this process stood still, so nobody could be heard
                 self._pool.forgive(now - turned)
             turned = now
-            received = self._receive()
-            for number, said in self._inbox.take():
+            received = self._router in ready and self._receive()
+            for number, said in self._inbox.take() if self._inbox.socket in ready else ():
                 self._scheduler.on_worker(number, said)
             self._scheduler.tick(now)
             more = self._desk.flush(now) or received

@@ -95,7 +95,7 @@ def _drain(client: Client, job: str) -> tuple[int, float]:
     """
     received, ended, deadline = 0, 0.0, time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
-        for message in client.poll(0.2):
+        for message in client.poll(0.2, max_messages=1):  # a frame's memory is free again before the next one comes
             if isinstance(message, Frame):
                 received, ended = received + message.vertices.nbytes, time.perf_counter()
                 client.taken(job)
