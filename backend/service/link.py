@@ -73,7 +73,7 @@ class Step:
 
 @dataclass(frozen=True)
 class PreviewMade:
-    """A new ``preview.bin`` lies in the job's folder."""
+    """The preview ``revision`` lies in the job's folder."""
 
     job: str
     revision: int

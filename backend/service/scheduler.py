@@ -20,7 +20,7 @@ _RECYCLE: Final = frozenset({"internal", "out-of-memory"})  # after these a work
 
 
 class Listener(Protocol):
-    """Whom the scheduler tells of its jobs: the server."""
+    """Whom the scheduler tells of its jobs: the desk."""
 
     def job_changed(self, record: JobRecord) -> None: ...
 
