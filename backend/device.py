@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import os
 
-import numpy as np
 import torch
 
 from protocol.settings import SettingError
 
 
 def configure(threads: int | None = None) -> None:
-    """Sets PyTorch's threads (default: ``default_threads``), flush-to-zero and determinism."""
+    """Sets PyTorch's threads (default: ``default_threads``) and determinism.
+
+    Small numbers are not flushed to zero: SciPy's nearest-neighbour trees overflow the stack where they are.
+    """
     torch.set_num_threads(threads or default_threads())
-    for kind in (np.float32, np.float64):
-        np.finfo(kind)  # numpy measures these once and warns if small numbers are flushed by then
-    torch.set_flush_denormal(True)
     torch.set_deterministic_debug_mode("warn")  # as use_deterministic_algorithms, without a second of imports
 
 

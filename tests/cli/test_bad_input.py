@@ -126,3 +126,19 @@ def test_files_that_morph(tmp_path: Path) -> None:
             size = np.linalg.norm(np.ptp(source.positions()[used], axis=0))
             error = np.abs(frame.positions() - wanted.positions())[used].max()
             assert error < 1e-5 * size, name
+
+
+def test_most_points_at_zero(tmp_path: Path) -> None:
+    """A process of the command line measures them; in a process of its own, since what can go wrong is a crash."""
+    script = """
+import numpy as np
+from backend.device import configure
+from backend.geometry.distance import nearest_distances
+configure()
+points = np.zeros((100, 3))
+points[80:, 0] = np.random.default_rng(0).random(20)
+assert max(map(np.max, nearest_distances(points, points))) == 0.0
+"""
+    command = [sys.executable, "-W", "error", "-c", script]
+    run = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
