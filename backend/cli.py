@@ -99,8 +99,8 @@ def _plain(error: Exception) -> str | None:
     if isinstance(error, CommandError | MeshError | CorrespondenceError | SettingError | EndpointError | WireError):
         return " ".join(str(error).split())
     if isinstance(error, OSError):
-        what = error.strerror or str(error)
-        return f"{error.filename}: {what}{REMEDIES.get(error.errno or 0, '')}" if error.filename else what
+        what = f"{error.strerror or error}{REMEDIES.get(error.errno or 0, '')}"
+        return f"{error.filename}: {what}" if error.filename else what
     if isinstance(error, MemoryError) or "memory" in str(error).lower():
         return f"out of memory ({' '.join(str(error).split())[:200]}): take a lighter preset or a smaller mesh"
     return None
