@@ -32,7 +32,7 @@ FORBIDDEN = {
     "backend/flow": (*COMPUTING, *LEAVES, "backend.losses", "backend.training"),
     "backend/losses": (*COMPUTING, *LEAVES, "backend.training"),
     "backend/correspondence": (*COMPUTING, *LEAVES),
-    "backend/training": LEAVES,
+    "backend/training": (*COMPUTING, *LEAVES),
     "backend/methods": LEAVES,
     "backend/surfaces": LEAVES,
     "backend/evaluation": ("backend.service", "backend.commands", "backend.cli"),

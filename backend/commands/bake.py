@@ -60,7 +60,7 @@ def _bake(arguments: argparse.Namespace, progress: Progress, interrupt: Interrup
 
 
 def _read_morph(path: Path) -> tuple[Any, dict[str, Any]]:
-    from backend.training.checkpoint import morph_from_bytes
+    from backend.checkpoint import morph_from_bytes
 
     try:
         data = path.read_bytes()

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from backend import pipeline
+from backend.checkpoint import morph_to_bytes
 from backend.commands.interrupt import Interrupt
 from backend.commands.progress import Progress
 from backend.commands.result import ResultFolder
 from backend.device import choose_device, configure
 from backend.methods.method import Morph
-from backend.training.checkpoint import morph_to_bytes
 from backend.training.run import Cancelled, Run
 from protocol.mesh import MeshData
 from protocol.messages import MorphRequest, Timeline

@@ -24,13 +24,16 @@ class VelocityShape:
     time_frequency: float = 2.0  # radians per unit of time; sine networks only
 
 
-def paper_shape(steps: int, activation: str = "relu", *, time_dependent: bool = False) -> VelocityShape:
+def paper_shape(
+    steps: int, activation: str = "relu", *, time_dependent: bool = False, width: int = 256, depth: int = 8
+) -> VelocityShape:
     """INSD's network: 8 layers of 256 with the input again at the fourth.
 
     Theirs returns the displacement of one of ``steps`` steps; ours the velocity, ``steps`` times as much, so that the
     field means the same whatever number of steps it is integrated with. Theirs is stationary.
     """
-    return VelocityShape(256, 8, activation, skip=3, time_dependent=time_dependent, output_scale=float(steps))
+    skip = 3 if depth > 3 else None
+    return VelocityShape(width, depth, activation, skip, time_dependent, output_scale=float(steps))
 
 
 class VelocityField(nn.Module):

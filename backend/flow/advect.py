@@ -15,6 +15,7 @@ from torch import Tensor
 
 from backend.fields.derivatives import Field
 from backend.flow.integrate import STEPS, step_time
+from backend.flow.keyed_path import hermite
 
 CHUNK = 8_192  # points at once: the layers of a network then stay inside the cache of a core
 
@@ -37,9 +38,7 @@ class Path:
         if s == 0.0 or s == 1.0:
             return self.positions[index + round(s)].clone()
         p, v = self.positions[index : index + 2], self.velocities[index : index + 2]
-        bend = (s - 1) * (s - 1) * s * dt * v[0] + s * s * (s - 1) * dt * v[1]
-        blend: Tensor = p[0] + s * s * (3 - 2 * s) * (p[1] - p[0]) + bend
-        return blend
+        return hermite(s, dt, p, v)
 
 
 def advect(

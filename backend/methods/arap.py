@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,7 +12,7 @@ from backend.geometry.binding import Binding
 from backend.geometry.gradient_domain import GradientDomain, GradientDomainPath
 from backend.geometry.repair import WorkingMesh, working_mesh
 from backend.methods.method import Method, Morph, Pair
-from backend.methods.settings import setting
+from backend.methods.settings import NoSettings
 from backend.methods.surface_morph import Float, Motion, SurfaceMorph
 from backend.methods.targets import landing_of
 from backend.training.run import Run
@@ -21,16 +20,12 @@ from protocol.mesh import MeshData
 from protocol.settings import SettingValue
 
 
-@dataclass(frozen=True)
-class ArapSettings:
-    time_steps: int = setting(24, "Frames up to which the motion counts as well resolved", minimum=1, maximum=1000)
-
-
 class ArapMotion(Motion):
     """The gradient-domain path; carried points take on the displacement of the nearest surface point."""
 
-    def __init__(self, surface: WorkingMesh, end: Float, time_steps: int) -> None:
-        self.time_steps = time_steps
+    time_steps = 0
+
+    def __init__(self, surface: WorkingMesh, end: Float) -> None:
         self._surface = surface
         self._end = end  # [W, 3]
         self._path = GradientDomainPath(GradientDomain(surface.positions, surface.triangles), end)
@@ -45,7 +40,7 @@ class ArapMotion(Motion):
             yield points + binding.interpolate((self._path.positions(t) - self._surface.positions)[binding.vertices])
 
     def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-        return {"end": self._end}, {"time_steps": self.time_steps}
+        return {"end": self._end}, {}
 
 
 class Arap(Method):
@@ -55,14 +50,14 @@ class Arap(Method):
     label: ClassVar[str] = "As rigid as possible"
     doc: ClassVar[str] = "Triangles turn instead of shrinking: seconds, but nothing around the surface is moved"
     needs_correspondence: ClassVar[bool] = True
-    settings_type: ClassVar[type] = ArapSettings
+    settings_type: ClassVar[type] = NoSettings
     presets: ClassVar[Mapping[str, Mapping[str, SettingValue]]] = {"draft": {}, "standard": {}, "high": {}}
 
-    def fit(self, pair: Pair, settings: ArapSettings, run: Run) -> Morph:
+    def fit(self, pair: Pair, settings: NoSettings, run: Run) -> Morph:
         end = landing_of(pair, run).positions
-        return SurfaceMorph.of(pair, ArapMotion(pair.source_surface, end, settings.time_steps))
+        return SurfaceMorph.of(pair, ArapMotion(pair.source_surface, end))
 
     def restore(self, source: MeshData, arrays: Mapping[str, NDArray[Any]], values: Mapping[str, Any]) -> Morph:
         surface = working_mesh(source, "source")
         end = np.asarray(arrays["end"], np.float64)
-        return SurfaceMorph.restored(source, surface, ArapMotion(surface, end, values["time_steps"]), arrays)
+        return SurfaceMorph.restored(source, surface, ArapMotion(surface, end), arrays)

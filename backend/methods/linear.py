@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from backend.geometry.binding import Binding
 from backend.geometry.repair import WorkingMesh, working_mesh
 from backend.methods.method import Method, Morph, Pair
-from backend.methods.settings import setting
+from backend.methods.settings import NoSettings
 from backend.methods.surface_morph import Float, Motion, SurfaceMorph
 from backend.methods.targets import landing_of
 from backend.training.run import Run
@@ -20,16 +19,12 @@ from protocol.mesh import MeshData
 from protocol.settings import SettingValue
 
 
-@dataclass(frozen=True)
-class LinearSettings:
-    time_steps: int = setting(24, "Frames up to which the motion counts as well resolved", minimum=1, maximum=1000)
-
-
 class LinearMotion(Motion):
     """x(t) = (1 - t) x(0) + t x(1); carried points take on the displacement of the nearest surface point."""
 
-    def __init__(self, surface: WorkingMesh, end: Float, time_steps: int) -> None:
-        self.time_steps = time_steps
+    time_steps = 0
+
+    def __init__(self, surface: WorkingMesh, end: Float) -> None:
         self._surface = surface
         self._end = end  # [W, 3]
 
@@ -44,7 +39,7 @@ class LinearMotion(Motion):
             yield points + t * displacement
 
     def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-        return {"end": self._end}, {"time_steps": self.time_steps}
+        return {"end": self._end}, {}
 
 
 class Linear(Method):
@@ -54,14 +49,14 @@ class Linear(Method):
     label: ClassVar[str] = "Linear"
     doc: ClassVar[str] = "Straight lines, as a plain shape key: instant, but limbs shrink while they turn"
     needs_correspondence: ClassVar[bool] = True
-    settings_type: ClassVar[type] = LinearSettings
+    settings_type: ClassVar[type] = NoSettings
     presets: ClassVar[Mapping[str, Mapping[str, SettingValue]]] = {"draft": {}, "standard": {}, "high": {}}
 
-    def fit(self, pair: Pair, settings: LinearSettings, run: Run) -> Morph:
+    def fit(self, pair: Pair, settings: NoSettings, run: Run) -> Morph:
         end = landing_of(pair, run).positions
-        return SurfaceMorph.of(pair, LinearMotion(pair.source_surface, end, settings.time_steps))
+        return SurfaceMorph.of(pair, LinearMotion(pair.source_surface, end))
 
     def restore(self, source: MeshData, arrays: Mapping[str, NDArray[Any]], values: Mapping[str, Any]) -> Morph:
         surface = working_mesh(source, "source")
         end = np.asarray(arrays["end"], np.float64)
-        return SurfaceMorph.restored(source, surface, LinearMotion(surface, end, values["time_steps"]), arrays)
+        return SurfaceMorph.restored(source, surface, LinearMotion(surface, end), arrays)

@@ -36,7 +36,7 @@ class Morph(ABC):
     """
 
     source: MeshData
-    time_steps: int  # steps in time the motion was trained with
+    time_steps: int  # steps in time the motion was trained with; 0: any time is as good as another
 
     @abstractmethod
     def frames(self, times: Sequence[float]) -> Iterator[MeshData]:

@@ -15,7 +15,6 @@ from backend.methods.settings import specs_of
 from backend.methods.velocity_field import VelocityField
 from protocol.settings import MethodSpec, SettingError
 
-DEFAULT: Final = "velocity_field"
 EXTRA_METHODS: Final = "TWEENFIELD_EXTRA_METHODS"  # environment: "module:NAME,module:NAME", methods from outside
 
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import MISSING, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, Literal, cast
 
 from protocol.settings import SettingSpec, SettingValue
+
+
+@dataclass(frozen=True)
+class NoSettings:
+    """Of a method that has nothing to set."""
 
 
 def setting(

@@ -22,7 +22,7 @@ FAR = 64.0  # sizes of the mesh away from its origin, from where float32 loses d
 class Motion(ABC):
     """How a surface, and the space around it, moves. Positions are relative to the surface's origin."""
 
-    time_steps: int
+    time_steps: int  # of the training; 0: any time is as good as another
 
     @abstractmethod
     def positions(self, times: Sequence[float]) -> Iterator[Float]:

@@ -54,24 +54,41 @@ class VelocitySettings:
     depth: int = setting(3, "Hidden layers of the network", minimum=1, maximum=16)
     learning_rate: float = setting(5e-3, "Learning rate at the start", minimum=1e-7, maximum=1.0)
     space_frequency: float = setting(
-        10.0, "Detail in space that the network starts with", minimum=0.1, maximum=100.0, unit="radians per unit"
+        10.0,
+        "Detail in space that the network starts with (path)",
+        minimum=0.1,
+        maximum=100.0,
+        unit="radians per unit",
     )
     time_steps: int = setting(24, "Steps of the integration", minimum=2, maximum=1000, unit="steps")
-    integrator: str = setting("midpoint", "Integration method", choices=("euler", "midpoint", "rk4"))
+    integrator: str = setting(
+        "midpoint",
+        "How the flow of the field is integrated",
+        choices=("euler", "midpoint", "rk4"),
+    )
     rest_at_ends: float = setting(
         0.5, "How far the motion comes to rest at both ends: 0 constant rate, 1 a smooth start and stop",
         minimum=0.0, maximum=1.0,
     )  # fmt: skip
     shell: float = setting(
-        0.03, "Thickness of the space around the surface that is trained too", minimum=0.0, maximum=1.0, unit="units"
+        0.03,
+        "Thickness of the space around the surface that is trained too (path)",
+        minimum=0.0,
+        maximum=1.0,
+        unit="units",
     )
     smoothness: float = setting(0.0, "Weight of the smoothness loss", minimum=0.0, maximum=1e6)
     divergence: float = setting(0.0, "Weight of the divergence loss, which keeps volumes", minimum=0.0, maximum=1e6)
-    distortion: float = setting(0.0, "Weight of the distortion loss, which keeps shapes", minimum=0.0, maximum=1e6)
-    stretching: float = setting(
-        0.0, "Weight of the stretching loss, which keeps lengths in the surface", minimum=0.0, maximum=1e6
+    distortion: float = setting(
+        0.0, "Weight of the distortion loss, which keeps shapes (path)", minimum=0.0, maximum=1e6
     )
-    match: float = setting(200.0, "Weight of the matching loss (matching supervision only)", minimum=0.0, maximum=1e6)
+    stretching: float = setting(
+        0.0,
+        "Weight of the stretching loss, which keeps lengths in the surface (path)",
+        minimum=0.0,
+        maximum=1e6,
+    )
+    match: float = setting(200.0, "Weight of the matching loss (matching)", minimum=0.0, maximum=1e6)
 
 
 class VelocityField(Method):
@@ -146,7 +163,7 @@ def _keyed_path(pair: Pair, end: Float, frame: CoMoving, pace: Pace, steps: int,
 def _train(pair: Pair, settings: VelocitySettings, path: KeyedPath, run: Run, preview: Any) -> Velocity:
     """V by the chosen supervision, leaving time to measure what it reached."""
     if settings.supervision == "matching":
-        return _train_by_matching(pair, settings, path, run, preview)
+        return _train_by_matching(settings, path, run, preview)
     shape = VelocityShape(settings.width, settings.depth, "sine", space_frequency=settings.space_frequency)
     velocity = Velocity(shape, seed=run.seed).to(run.device)
     triangles = torch.as_tensor(pair.source_surface.triangles, device=run.device)
@@ -173,11 +190,15 @@ def _steps(settings: VelocitySettings, run: Run) -> int:
     return settings.steps if run.seconds is None else ENDLESS
 
 
-def _train_by_matching(pair: Pair, settings: VelocitySettings, path: KeyedPath, run: Run, preview: Any) -> Velocity:
+def _train_by_matching(settings: VelocitySettings, path: KeyedPath, run: Run, preview: Any) -> Velocity:
     """The paper's own training, on the pairs as they landed."""
+    if settings.distortion or settings.stretching:
+        run.warn("the distortion and stretching losses need path supervision; they were left out")
     start, end = path.positions[0], path.positions[-1]
     training = PaperTraining(
         steps=settings.time_steps,
+        width=settings.width,
+        depth=settings.depth,
         batch=settings.batch,
         updates=_steps(settings, run),
         schedule=Halving(first=settings.learning_rate),

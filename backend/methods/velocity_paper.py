@@ -33,6 +33,8 @@ class PaperTraining:
     """The numbers of the paper's shipped configuration, and what is ours to choose about it."""
 
     steps: int = 10  # Euler steps T
+    width: int = 256
+    depth: int = 8
     batch: int = 4086  # pairs, and as many surface points
     updates: int = 4000
     schedule: Halving = field(default_factory=Halving)
@@ -67,7 +69,13 @@ def fit_paper(
 
     ``preview`` makes a morph of the field as it is.
     """
-    shape = paper_shape(training.steps, training.activation, time_dependent=training.time_dependent)
+    shape = paper_shape(
+        training.steps,
+        training.activation,
+        time_dependent=training.time_dependent,
+        width=training.width,
+        depth=training.depth,
+    )
     velocity = VelocityField(shape, seed=run.seed, zero_last=training.zero_last).to(pair.source)
     generator = torch.Generator().manual_seed(run.seed)
 

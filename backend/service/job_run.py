@@ -12,6 +12,7 @@ import numpy as np
 
 import backend
 from backend import pipeline
+from backend.checkpoint import morph_from_bytes, morph_to_bytes
 from backend.device import available_devices, choose_device, configure
 from backend.methods.method import Morph
 from backend.methods.registry import specs
@@ -21,7 +22,6 @@ from backend.service.journal import FINISHED, REQUEST, frame_name, frames_there,
 from backend.service.link import Begin, Ended, FramesMade, Outbox, PreviewMade, Step
 from backend.service.parts_file import read_parts, write_parts
 from backend.service.wishes import Wishes
-from backend.training.checkpoint import morph_from_bytes, morph_to_bytes
 from backend.training.run import Cancelled, Run
 from protocol import wire
 from protocol.checks import MAX_FRAMES

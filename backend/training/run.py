@@ -24,10 +24,6 @@ def _ignore_progress(phase: str, step: int, total: int, loss: float | None, seco
     pass
 
 
-def _ignore_preview(morph: Morph) -> None:
-    pass
-
-
 def _never() -> bool:
     return False
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 import backend
+from backend.checkpoint import morph_from_bytes, morph_to_bytes
 from backend.correspondence.correspondence import CorrespondenceError
 from backend.methods.registry import specs
 from backend.pipeline import bake, train
 from backend.timeline import times_of
-from backend.training.checkpoint import morph_from_bytes, morph_to_bytes
 from backend.training.run import Cancelled, Run
 from protocol.mesh import MeshData
 from protocol.messages import Timeline
@@ -178,9 +178,9 @@ def test_previews_show_the_motion_before_it_is_trained(fox):
     seen = []
     train(request_for(fox), Run(on_preview=lambda morph: seen.append(morph.frame(0.5).vertices)))
     assert len(seen) >= 1
-    still = 0.5 * (fox[0].vertices + fox[1].vertices)
-    assert np.abs(seen[0] - still).max() < 60.0
-    assert np.abs(seen[0] - fox[0].vertices).max() > 1.0
+    # The first one is the path itself, which is where the trained motion will go.
+    trained = train(request_for(fox), Run()).morph.frame(0.5).vertices
+    np.testing.assert_allclose(seen[0], trained, rtol=0, atol=0.1)
 
 
 def test_cancelling_stops_the_training(fox):
@@ -201,7 +201,9 @@ def test_the_paper_preset_trains_by_matching(fox):
     last = job.morph.frame(1.0).positions()
     np.testing.assert_allclose(last, fox[1].positions(), rtol=0, atol=1e-3)
     ridden = job.morph.carry(fox[0].positions(), 0.5)
-    np.testing.assert_allclose(ridden, job.morph.frame(0.5).positions(), rtol=0, atol=1.0)
+    np.testing.assert_allclose(ridden, job.morph.frame(0.5).positions(), rtol=0, atol=0.05)
+    smaller = train(request_for(fox, preset="paper", settings=settings | {"width": 32}), Run())
+    assert len(morph_to_bytes(smaller, request_for(fox))) < len(morph_to_bytes(job, request_for(fox)))
     assert job.report["settings"]["supervision"] == "matching"
     assert job.report["raw_flow_corr_error_t1"] < 0.2
 
@@ -253,5 +255,5 @@ def test_the_etag_of_a_method_follows_its_settings():
     described = {spec.name: spec for spec in specs()}
     assert list(described) == ["velocity_field", "arap", "linear"]
     assert len({spec.etag for spec in described.values()}) == 3
-    changed = replace(described["arap"], presets={"draft": {"time_steps": 3}})
+    changed = replace(described["arap"], needs_correspondence=False, doc="something else")
     assert changed.etag != described["arap"].etag

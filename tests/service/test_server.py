@@ -15,8 +15,8 @@ import pytest
 import zmq
 
 from backend import pipeline
+from backend.checkpoint import morph_from_bytes
 from backend.service.job_run import frame_message
-from backend.training.checkpoint import morph_from_bytes
 from backend.training.run import Run
 from protocol.endpoint import make_dealer
 from protocol.messages import (
