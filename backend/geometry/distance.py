@@ -25,20 +25,6 @@ def closest_on_surface(
     return distance, np.asarray(face, np.int64).reshape(-1), np.asarray(closest).reshape(-1, 3) * size + middle
 
 
-def signed_distance(points: Float64, positions: Float64, triangles: Integers) -> Float64:
-    """Distance [N] to the surface, negative inside.
-
-    The sign comes from the generalised winding number (Jacobson et al., SIGGRAPH 2013, in its fast form, Barill et
-    al. 2018), which also holds for holes and overlapping parts.
-    """
-    distance, _, _ = closest_on_surface(points, positions, triangles)
-    middle, size = _frame(positions)
-    winding = igl.fast_winding_number(
-        _rows((positions - middle) / size), np.ascontiguousarray(triangles, np.int64), _rows((points - middle) / size)
-    )
-    return np.where(np.asarray(winding).reshape(-1) > 0.5, -distance, distance)
-
-
 def nearest_distances(a: Float64, b: Float64) -> tuple[Float64, Float64]:
     """From every point of ``a`` [N, 3] to the nearest of ``b`` [M, 3], and the other way: distances [N] and [M]."""
     return (

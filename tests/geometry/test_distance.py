@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from backend.geometry.distance import closest_on_surface, nearest_distances, signed_distance
+from backend.geometry.distance import closest_on_surface, nearest_distances
 from backend.geometry.sampling import interpolate, sample_surface
 from backend.geometry.triangles import areas, diagonal, parts, signed_volume
 from tests.meshes import grid, icosphere, torus
@@ -42,13 +42,6 @@ def test_no_points_are_no_trouble() -> None:
     assert distance.shape == (0,)
     assert face.shape == (0,)
     assert closest.shape == (0, 3)
-
-
-def test_signed_distance_to_a_sphere() -> None:
-    sphere = icosphere(5)
-    points = np.random.default_rng(3).uniform(-1.5, 1.5, (500, 3))
-    found = signed_distance(points, sphere.positions(), sphere.triangles())
-    np.testing.assert_allclose(found, np.linalg.norm(points, axis=1) - 1, atol=2e-3)
 
 
 def test_nearest_distances_are_those_of_all_pairs() -> None:
