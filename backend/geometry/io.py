@@ -1,11 +1,11 @@
-"""Mesh files in and out: OBJ, PLY, OFF, STL, glTF. Nothing is merged or reordered; every fault is a ``MeshError``."""
+"""Mesh files: OBJ, PLY, OFF, STL and glTF in, PLY out. Nothing is merged or reordered; every fault is a ``MeshError``."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from backend.geometry.check import check_surface
-from backend.geometry.obj_format import obj_text, parse_obj
+from backend.geometry.obj_format import parse_obj
 from backend.geometry.off_format import parse_off
 from backend.geometry.ply_format import parse_ply, ply_bytes
 from backend.geometry.polygons import FormatError, Polygons
@@ -36,11 +36,6 @@ def read_mesh(path: str | Path) -> MeshData:
 def write_ply(path: str | Path, mesh: MeshData) -> None:
     """Writes ``mesh`` as PLY (see ``ply_bytes``); the same mesh gives the same bytes."""
     Path(path).write_bytes(ply_bytes(mesh))
-
-
-def write_obj(path: str | Path, mesh: MeshData) -> None:
-    """Writes ``mesh`` as OBJ with its polygons and texture coordinates."""
-    Path(path).write_text(obj_text(mesh), encoding="ascii", newline="\n")
 
 
 def _parse(path: Path) -> Polygons:

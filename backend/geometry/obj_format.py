@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import numpy as np
 
-from backend.geometry.arrays import Float32, Float64, Int64, Reals
+from backend.geometry.arrays import Float32, Float64, Int64
 from backend.geometry.polygons import FormatError, Polygons, numbers, whole_numbers
-from protocol.mesh import MeshData
 
 
 def parse_obj(data: bytes) -> Polygons:
@@ -88,19 +85,3 @@ def _corner_uv(lines: list[bytes], given: Int64, indices: Int64) -> Float32 | No
     uv = np.zeros((len(given), 2), np.float32)
     uv[has] = table[used]
     return uv
-
-
-def obj_text(mesh: MeshData) -> str:
-    """``mesh`` as OBJ text, with texture coordinates where it has them; numbers read back exactly."""
-    relative = mesh.origin.any() or mesh.scale != 1.0
-    positions: Reals = mesh.positions() if relative else mesh.vertices
-    lines = [f"v {x!s} {y!s} {z!s}" for x, y, z in positions]
-    uv = mesh.attributes.get("uv")
-    words = [str(vertex) for vertex in (mesh.face_indices + 1).tolist()]
-    if uv is not None and uv.shape == (len(mesh.face_indices), 2):
-        table, number = np.unique(np.asarray(uv, np.float32), axis=0, return_inverse=True)
-        lines += [f"vt {u!s} {v!s}" for u, v in table]
-        words = [f"{word}/{t + 1}" for word, t in zip(words, number.reshape(-1).tolist(), strict=True)]
-    ends = mesh.face_offsets.tolist()
-    lines += ["f " + " ".join(words[a:b]) for a, b in pairwise(ends)]
-    return "\n".join(lines) + "\n"

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 import trimesh
 
-from backend.geometry.io import write_obj
 from protocol.mesh import MeshData
+from tests.obj_file import write_obj
 
 REPOSITORY = Path(__file__).parents[2]
 LIMIT = 110  # seconds for one command

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 import trimesh
 
-from backend.geometry.io import read_mesh, write_obj, write_ply
+from backend.geometry.io import read_mesh, write_ply
 from protocol.mesh import MeshData, MeshError
 from tests.meshes import grid, icosphere, torus, triangle_mesh
+from tests.obj_file import write_obj
 from tests.shared_data import shared_data
 
 
