@@ -1,4 +1,4 @@
-"""Mesh files: OBJ, PLY, OFF, STL and glTF in, PLY out. Nothing is merged or reordered; every fault is a ``MeshError``."""
+"""Mesh files: OBJ, PLY, OFF, STL, glTF in, PLY out. Nothing is merged or reordered; every fault is a ``MeshError``."""
 
 from __future__ import annotations
 
