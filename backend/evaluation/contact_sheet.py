@@ -18,7 +18,6 @@ FRAMES = 8  # shown when their times cannot be even; otherwise a number near it
 TILE_AREA = 320 * 320  # pixels of one picture
 MANY_FACES = 300_000  # above, pictures are drawn from a coarser mesh
 CELLS = 400  # of its grid along the longest side
-FINE = Quality(per_axis=3, occlusion=144)
 # Stops of the palette in sRGB, from one end of the shape's longest axis to the other.
 PALETTE = ("#2f4b8f", "#2a8c9e", "#7fbf8e", "#f0cf7a", "#e8875c", "#b9456b")
 CLAY = "#d8a47f"  # for surfaces whose vertices cannot be followed
@@ -30,32 +29,16 @@ def contact_sheet(
     times: Sequence[float],
     path: str | Path,
     *,
-    frames: int | None = None,
-    columns: int | None = None,
-    up: Sequence[float] | None = None,  # the axis that points upwards; chosen when not given
     tile_area: int = TILE_AREA,  # pixels
     quality: Quality | None = None,
 ) -> None:
-    """Writes a PNG with ``frames`` of the meshes, evenly picked, both ends included, and their times."""
-    chosen = _picked(len(meshes), frames or _frames(len(meshes)))
+    """Writes a PNG with some of the meshes, evenly picked, both ends included, and their times."""
+    chosen = _picked(len(meshes), _frames(len(meshes)))
     shown = [meshes[k] for k in chosen]
     labels = [f"t = {times[k]:.2f}" for k in chosen]
-    tiles = _tiles(shown, up, tile_area, quality or Quality())
-    per_row = columns or _columns(len(tiles), tiles[0].width / tiles[0].height)
+    tiles = _tiles(shown, tile_area, quality or Quality())
+    per_row = _columns(len(tiles), tiles[0].width / tiles[0].height)
     _sheet(tiles, labels, per_row).save(path, optimize=True)
-
-
-def filmstrip(
-    meshes: Sequence[MeshData],
-    times: Sequence[float],
-    path: str | Path,
-    *,
-    frames: int = 5,
-    up: Sequence[float] | None = None,
-    tile_area: int = 420 * 420,  # pixels
-) -> None:
-    """Writes one wide PNG: a single row of larger pictures."""
-    contact_sheet(meshes, times, path, frames=frames, columns=frames, up=up, tile_area=tile_area, quality=FINE)
 
 
 def _picked(n: int, frames: int) -> list[int]:
@@ -70,9 +53,7 @@ def _frames(n: int) -> int:
     return next((k for k in (8, 9, 10, 7) if (n - 1) % (k - 1) == 0), FRAMES)
 
 
-def _tiles(
-    meshes: Sequence[MeshData], up: Sequence[float] | None, tile_area: int, quality: Quality
-) -> list[Image.Image]:
+def _tiles(meshes: Sequence[MeshData], tile_area: int, quality: Quality) -> list[Image.Image]:
     origin = meshes[0].origin
     shapes = [mesh.scale * mesh.vertices.astype(np.float64) + (mesh.origin - origin) for mesh in meshes]
     faces = [mesh.triangles().astype(np.int64) for mesh in meshes]
@@ -87,7 +68,7 @@ def _tiles(
     size = float(np.linalg.norm(high - low)) or 1.0
     shapes = [(shape - (low + high) / 2) / size for shape in shapes]
     used = [(points - (low + high) / 2) / size for points in used]
-    upwards = choose_up(used) if up is None else np.asarray(up, np.float64) / np.linalg.norm(up)
+    upwards = choose_up(used)
     camera = choose_camera(used, upwards, same)
     ground = float(min((points @ upwards).min() for points in used))
     colours = _colours(shapes[0], used[0]) if same else None
