@@ -21,15 +21,8 @@ KINDS = {1: "SCALAR", 2: "VEC2", 3: "VEC3"}
 LARGEST_FILE = 2**32 - 1  # bytes; the file's own length field has 32 bits
 
 
-def write_morph_gltf(
-    path: str | Path,
-    frames: Sequence[MeshData],
-    fps: float,
-    carried: Sequence[Sequence[MeshData]] = (),
-    name: str = "morph",
-) -> None:
-    """Writes ``frames`` (same faces in all) as a ``.glb`` that plays at ``fps``; ``carried`` holds the frames of each
-    object that rides along.
+def write_morph_gltf(path: str | Path, frames: Sequence[MeshData], fps: float) -> None:
+    """Writes ``frames`` (same faces in all) as a ``.glb`` that plays at ``fps``.
 
     The first frame is the mesh, every later one a morph target; frames blend linearly. Polygons become triangles,
     and a vertex with several texture coordinates becomes several vertices. A mesh far from 0 keeps its precision:
@@ -41,11 +34,7 @@ def write_morph_gltf(
         raise ValueError(f"frames per second are {fps:g}; they must be above 0")
     file = _File()
     moments = file.add(np.arange(len(frames), dtype=np.float32)[:, None] / np.float32(fps), bounds=True)
-    played = [(name, frames), *((f"{name} carried {k + 1}", other) for k, other in enumerate(carried))]
-    for title, meshes in played:
-        if len(meshes) != len(frames):
-            raise ValueError(f"{title} has {len(meshes)} frames; it must have {len(frames)} like the morph")
-        _add_object(file, title, meshes, moments)
+    _add_object(file, "morph", frames, moments)
     Path(path).write_bytes(file.bytes())
 
 
