@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from backend.geometry.normalise import UnitBox, similarity_alignment
+from backend.geometry.normalise import similarity_alignment, unit_length
 
 Float = NDArray[np.float64]
 
@@ -33,10 +33,9 @@ class CoMoving:
     def of(start: Float, end: Float) -> CoMoving:
         """The frame of a motion from ``start`` to ``end`` [W, 3], by the similarity between them."""
         alignment = similarity_alignment(end, start)
-        box = UnitBox.of(start)
         first, last = start.mean(axis=0), end.mean(axis=0)
         turn = Rotation.from_matrix(alignment.rotation).as_rotvec()
-        return CoMoving(_triple(turn), math.log(alignment.scale), _triple(first), _triple(last), box.scale)
+        return CoMoving(_triple(turn), math.log(alignment.scale), _triple(first), _triple(last), unit_length(start))
 
     @staticmethod
     def from_state(values: dict[str, Any]) -> CoMoving:
