@@ -97,11 +97,6 @@ class Client:
         return self._link.reason
 
     @property
-    def retry_in(self) -> float:
-        """Seconds until the next attempt to connect."""
-        return self._link.retry_in()
-
-    @property
     def welcome(self) -> Welcome | None:
         """What the backend said of itself at the last handshake."""
         return self._link.welcome

@@ -131,10 +131,6 @@ class Link:
         self.state = "refused"
         self.reason = reason
 
-    def retry_in(self) -> float:
-        """Seconds until the next attempt to connect, while ``lost``."""
-        return max(self._due - time.monotonic(), 0.0) if self.state == "lost" and self._socket is None else 0.0
-
     def close(self, linger: float = 0.0) -> None:
         """Ends the connection; ``linger`` seconds at most to send what waits, spent when the context is terminated."""
         self._shut(linger)

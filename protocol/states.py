@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal, get_args
+from typing import Final, Literal
 
 State = Literal["queued", "running", "cancelling", "done", "failed", "cancelled"]
-
-STATES: Final[tuple[State, ...]] = get_args(State)
 
 # A job that finishes while it is being cancelled is done: its result exists, and "cancelled" would hide it.
 NEXT: Final[dict[State, frozenset[State]]] = {

@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from protocol.client import Client
 from protocol.endpoint import read_connection_file
 from protocol.link import Times
 from protocol.messages import (
@@ -39,26 +40,33 @@ from tests.protocol.samples import request
 from tests.protocol.small_backend import SmallBackend
 
 
+def retry_in(client: Client) -> float:
+    """Seconds until the next attempt to connect, while ``lost``."""
+    link = client._link
+    waiting = link.state == "lost" and link._socket is None
+    return max(link._due - time.monotonic(), 0.0) if waiting else 0.0
+
+
 def test_a_dead_port_is_lost_with_a_reason_and_growing_delays(closing) -> None:
     with SmallBackend() as backend:
         endpoint = backend.endpoint
     client = closing(endpoint, times=Times(first_retry=0.02, last_retry=0.1))
     delays = []
     for _ in range(6):
-        poll_until(client, lambda _: client.state == "lost" and client.retry_in > 0)
-        delays.append(client.retry_in)
-        poll_until(client, lambda _: client.retry_in == 0)
+        poll_until(client, lambda _: client.state == "lost" and retry_in(client) > 0)
+        delays.append(retry_in(client))
+        poll_until(client, lambda _: retry_in(client) == 0)
     assert "no backend answers at tcp://127.0.0.1" in client.reason
     assert delays[0] <= 0.02 < delays[2] <= 0.08 < max(delays) <= 0.1
 
 
 def test_back_off_doubles_to_32_seconds(closing) -> None:
     with SmallBackend() as backend:
-        link = closing(backend.endpoint, times=Times())._link
+        client = closing(backend.endpoint, times=Times())
         delays = []
         for _ in range(10):
-            link.lose("for a test")
-            delays.append(round(link.retry_in(), 1))
+            client._link.lose("for a test")
+            delays.append(round(retry_in(client), 1))
         assert delays == [0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 32.0, 32.0]
 
 
