@@ -139,7 +139,7 @@ class Pool:
         slot.process.kill()
         self._dying.append(slot.process)
 
-    def tick(self, now: float) -> None:
+    def tick(self) -> None:
         """Waits for killed processes without waiting, and keeps a worker of the best device warm."""
         self._dying = [process for process in self._dying if not process.gone()]
         best = self.devices[0] if self.devices else "auto"

@@ -148,7 +148,7 @@ class Scheduler:
             elif (reason := self._hung(slot, now)) is not None:
                 self._dismiss(slot)
                 self._fail(slot, reason)
-        self._pool.tick(now)
+        self._pool.tick()
         self._dispatch()
         if now - self._told >= 0.5:
             self._told = now
