@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+import numpy as np
 import torch
 
 from protocol.settings import SettingError
 
 
 def configure(threads: int | None = None) -> None:
-    """Sets PyTorch's threads (default: ``default_threads``) and determinism.
-
-    Small numbers are not flushed to zero: SciPy's nearest-neighbour trees overflow the stack where they are.
-    """
+    """Sets PyTorch's threads (default: ``default_threads``) and determinism."""
     torch.set_num_threads(threads or default_threads())
+    for kind in (np.float32, np.float64):
+        np.finfo(kind)  # numpy measures these once, and warns if small numbers are flushed by then
     torch.set_deterministic_debug_mode("warn")  # as use_deterministic_algorithms, without a second of imports
+
+
+@contextmanager
+def flushed_denormals() -> Iterator[None]:
+    """Numbers too small to be normal count as zero on this thread's CPU: they would slow networks down a great deal.
+
+    Only around networks: SciPy's nearest-neighbour trees overflow the stack where it is so.
+    """
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
 
 
 def usable_cores() -> int:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from backend.device import flushed_denormals
 from backend.fields.derivatives import Field
 from backend.flow.integrate import STEPS, step_time
 from backend.flow.keyed_path import hermite
@@ -60,7 +61,7 @@ def advect(
     advance, dt = STEPS[method], (end - start) / steps
     positions = points.new_empty((steps + 1, *points.shape))
     velocities = torch.empty_like(positions)
-    with torch.inference_mode():
+    with torch.inference_mode(), flushed_denormals():
         for first in range(0, len(points), chunk):
             part = slice(first, first + chunk)
             x = points[part]

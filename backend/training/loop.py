@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from backend.device import flushed_denormals
 from backend.training.adam import Adam
 from backend.training.run import Run
 from backend.training.schedule import Schedule
@@ -78,8 +79,9 @@ def train(
     while step < steps and run.seconds_left() > reserve:
         spent = (time.monotonic() - started) / left_at_start
         rate = schedule.rate(optimiser.updates, max(step / steps, spent))
-        loss = loss_of_step(step)
-        gradients = list(torch.autograd.grad(loss, parameters, materialize_grads=True))
+        with flushed_denormals():
+            loss = loss_of_step(step)
+            gradients = list(torch.autograd.grad(loss, parameters, materialize_grads=True))
         step += 1
         if _finite(gradients):
             optimiser.step(gradients, rate)

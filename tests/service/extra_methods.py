@@ -17,9 +17,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from backend.methods.linear import Linear, LinearSettings
+from backend.methods.linear import Linear
 from backend.methods.method import Method, Morph, Pair
-from backend.methods.settings import setting
+from backend.methods.settings import NoSettings, setting
 from backend.training.run import Run
 from protocol.mesh import MeshData
 from protocol.settings import SettingValue
@@ -68,7 +68,7 @@ class Scripted(Method):
     presets: ClassVar[Mapping[str, Mapping[str, SettingValue]]] = {"standard": {}}
 
     def fit(self, pair: Pair, settings: ScriptedSettings, run: Run) -> Morph:
-        morph = ScriptedMorph(Linear().fit(pair, LinearSettings(), run), settings.frame_seconds)
+        morph = ScriptedMorph(Linear().fit(pair, NoSettings(), run), settings.frame_seconds)
         with run.phase("training"):
             for step in range(settings.steps):
                 run.progress(step, settings.steps, 1.0 / (step + 1))
