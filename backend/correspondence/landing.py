@@ -14,7 +14,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from backend.correspondence.correspondence import Correspondence
+from backend.correspondence.correspondence import Correspondence, CorrespondenceError
 from backend.geometry.distance import closest_on_surface
 from backend.geometry.edges import edges_of
 from backend.geometry.gradient_domain import GradientDomain
@@ -34,6 +34,7 @@ ROUGHER = 1.3  # a pose that meets the pairs exactly may be this much rougher
 NEIGHBOURS = 8  # pairs that a pair is compared with
 TORN = 4.0  # a pair whose neighbours went this many times farther apart than is usual is wrong
 NEAR = 0.01  # distance, in target diagonals, at which a vertex is put on the surface whatever its normal
+SPREAD = 1e-9  # share of the target's size that the pairs must reach over
 LONE_WEIGHT = 1e-6  # keeps a component without any pair where the alignment puts it
 
 
@@ -53,7 +54,10 @@ def land(
     correspondence: Correspondence,
     check: Callable[[int, int], None],  # (step, steps); may raise to stop
 ) -> Landing:
-    """Poses ``source`` on ``target``. A complete one-to-one vertex order is taken as it is."""
+    """Poses ``source`` on ``target``. A complete one-to-one vertex order is taken as it is.
+
+    Raises ``CorrespondenceError`` for pairs that all lead to one place.
+    """
     if correspondence.way == "vertex-order":
         landed = np.zeros_like(source)
         known = np.zeros(len(source), bool)
@@ -69,6 +73,10 @@ def land(
         correspondence.way,
     )
     goals, weights = _goals(trusted, target, len(source))
+    if np.ptp(goals[weights > 0], axis=0).max() <= SPREAD * np.ptp(target, axis=0).max():
+        raise CorrespondenceError(
+            "all pairs of the table lead to one place on the target; give pairs that are spread over both meshes"
+        )
     moved = similarity_alignment(target[trusted.target], source[trusted.source], trusted.weights).apply(source)
     size = float(np.linalg.norm(np.ptp(target, axis=0)))
     fit = _Fit(source, triangles, moved)

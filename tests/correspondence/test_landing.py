@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from backend.correspondence.correspondence import Correspondence
+from backend.correspondence.correspondence import Correspondence, CorrespondenceError
 from backend.correspondence.landing import land
 from backend.geometry.distance import closest_on_surface
 from tests.meshes import icosphere, rotation
@@ -98,3 +98,9 @@ def test_vertices_without_counterpart_keep_off_the_border(bent):
     beyond = source[:, 2] > 0.8
     assert not landing.on_surface[beyond].any()
     assert (np.linalg.norm(landing.positions - target, axis=1)[beyond] / size(target)).max() < 0.2
+
+
+def test_pairs_that_lead_to_one_place_are_refused(bent):
+    source, triangles, target = bent
+    with pytest.raises(CorrespondenceError, match="one place"):
+        land(source, triangles, target, triangles, table([1, 5, 9], [3, 3, 3]), nothing)
