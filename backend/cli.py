@@ -91,6 +91,7 @@ def _overview() -> str:
 def _plain(error: Exception) -> str | None:
     """The fault in one line, or None when it is ours and the traceback is wanted."""
     from backend.correspondence.correspondence import CorrespondenceError
+    from backend.service.faults import failure_of
     from protocol.endpoint import EndpointError
     from protocol.limits import WireError
     from protocol.mesh import MeshError
@@ -101,6 +102,5 @@ def _plain(error: Exception) -> str | None:
     if isinstance(error, OSError):
         what = f"{error.strerror or error}{REMEDIES.get(error.errno or 0, '')}"
         return f"{error.filename}: {what}" if error.filename else what
-    if isinstance(error, MemoryError) or "memory" in str(error).lower():
-        return f"out of memory ({' '.join(str(error).split())[:200]}): take a lighter preset or a smaller mesh"
-    return None
+    failure = failure_of(error)
+    return None if failure.code == "internal" else failure.message

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import sys
 import traceback
 
 from backend.correspondence.correspondence import CorrespondenceError
@@ -12,7 +13,14 @@ from protocol.mesh import MeshError
 from protocol.settings import SettingError
 
 FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
-_MEMORY_WORDS = ("out of memory", "can't allocate memory", "not enough memory", "unable to allocate", "bad_alloc")
+_MEMORY_WORDS = (
+    "out of memory",
+    "can't allocate memory",
+    "cannot allocate memory",
+    "not enough memory",
+    "unable to allocate",
+    "bad_alloc",
+)
 
 
 def failure_of(error: BaseException) -> Failure:
@@ -36,12 +44,23 @@ def failure_of(error: BaseException) -> Failure:
             detail,
             retryable=True,
         )
+    if _no_training(error):
+        return Failure("training-failed", f"{error}: lower learning_rate or choose another preset", detail)
     return Failure(
         "internal",
         f"The backend failed on this job ({type(error).__name__}: {error}). This is a fault of the program; "
         "the backend itself goes on.",
         detail,
     )
+
+
+def _no_training(error: BaseException) -> bool:
+    """Whether it is a ``TrainingError``, which only a process with torch can have raised."""
+    if not isinstance(error, RuntimeError) or "torch" not in sys.modules:
+        return False
+    from backend.training.loop import TrainingError
+
+    return isinstance(error, TrainingError)
 
 
 def disk_full(detail: str) -> Failure:
