@@ -23,8 +23,8 @@ OURS = re.compile(
 def output_folder(out: Path, force: bool = False) -> Iterator[Path]:
     """A folder to write into. Its files are moved to ``out`` when the block ends well, and deleted otherwise.
 
-    An earlier result in ``out`` is replaced; a folder with anything else in it is refused, unless ``force``, and even
-    then only files of the names that Tweenfield writes are ever replaced.
+    An earlier result in ``out`` is replaced, all its files; a folder with anything else in it is refused, unless
+    ``force``, and then a file is only ever replaced by one of its own name.
     """
     check_output(out, force)
     created = _missing_parents(out)
@@ -91,7 +91,7 @@ def _put_in_place(aside: Path, out: Path) -> None:
         aside.chmod(0o777 & ~_umask())
         aside.rename(out)
         return
-    for old in out.iterdir():
+    for old in out.iterdir() if _is_result(out) else ():
         if OURS.match(old.name) and old.is_file():
             old.unlink()
     for new in aside.iterdir():

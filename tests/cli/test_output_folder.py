@@ -71,12 +71,15 @@ def test_an_earlier_result_is_replaced_and_other_files_stay(tmp_path: Path) -> N
 
 def test_a_folder_of_somebody_else_needs_force(tmp_path: Path) -> None:
     (tmp_path / "report.json").write_text('{"made by": "another program"}')
-    (tmp_path / "frame_0000.ply").write_text("theirs")
+    for name in ("frame_0000.ply", "frame_0001.ply", "contact_sheet.png"):
+        (tmp_path / name).write_text("theirs")
     with pytest.raises(CommandError, match="--force"):
         fill(tmp_path, "ours")
     assert (tmp_path / "frame_0000.ply").read_text() == "theirs"
     fill(tmp_path, "ours", force=True)
     assert (tmp_path / "frame_0000.ply").read_text() == "ours"
+    assert (tmp_path / "frame_0001.ply").read_text() == "theirs"
+    assert (tmp_path / "contact_sheet.png").read_text() == "theirs"
 
 
 def test_what_a_command_reads_is_not_replaced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
