@@ -110,7 +110,10 @@ def _whole_numbers(array: NDArray[np.generic], name: str) -> NDArray[np.int64]:
             "save it again with .astype(numpy.int32)"
         )
     if array.size and array.dtype.kind == "u" and int(array.max()) > np.iinfo(np.int64).max:
-        raise CorrespondenceError(f"{name}: holds the vertex number {int(array.max())}, beyond every mesh")
+        raise CorrespondenceError(
+            f"{name}: holds the vertex number {int(array.max())}, beyond every mesh; if -1 was meant, save it again "
+            "with .astype(numpy.int32)"
+        )
     return array.astype(np.int64)
 
 

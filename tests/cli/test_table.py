@@ -55,7 +55,7 @@ def test_weights_are_one_when_none_are_given() -> None:
         (np.array(7), "single number"),
         (np.zeros(5, int), "5 entries"),
         (np.array([0, -2, 1, 1]), "entry 1 is -2"),
-        (np.array([[0, 2**64 - 1]], np.uint64), "beyond every mesh"),
+        (np.array([[0, 2**64 - 1]], np.uint64), "beyond every mesh; if -1 was meant"),
         (np.array([["a", "b"]]), "<U1"),
         (np.array([[{}, 1]], object), "is not a table"),
     ],
