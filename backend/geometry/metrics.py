@@ -15,9 +15,8 @@ from scipy.sparse import coo_matrix
 from backend.geometry.arrays import Flags, Float64, Int64, Integers
 from backend.geometry.distance import nearest_distances
 from backend.geometry.edges import edges_of
-from backend.geometry.triangles import area_vectors, parts
+from backend.geometry.triangles import SMALLEST_AREA, area_vectors, parts
 
-SMALLEST_AREA = 1e-12  # of the squared diagonal: smaller faces have no usable shape and are left out
 LARGEST_COTANGENT = 1e3  # weights of needle triangles are cut here
 LARGEST_QUASI_CONFORMAL = 1e3
 LARGEST_LOG_AREA = float(np.log(1e6))

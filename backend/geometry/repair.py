@@ -10,11 +10,8 @@ import numpy as np
 from backend.geometry.arrays import Flags, Float64, Int64
 from backend.geometry.check import check_mesh, count
 from backend.geometry.edges import Edges, edges_of
-from backend.geometry.triangles import areas, diagonal, signed_volumes
+from backend.geometry.triangles import SMALLEST_AREA, areas, diagonal, signed_volumes
 from protocol.mesh import MeshData, MeshError
-
-# Faces below this share of the squared box diagonal have no usable normal; the metrics leave them out too.
-SMALLEST_AREA = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +59,7 @@ def working_mesh(mesh: MeshData, role: str) -> WorkingMesh:
 
 
 def _without_flat(positions: Float64, triangles: Int64, role: str, said: list[str]) -> Int64:
-    """Leaves out faces without area."""
+    """Leaves out faces without area, as the metrics do."""
     size = diagonal(positions, triangles)
     area = areas(positions, triangles)
     flat = area <= SMALLEST_AREA * size * size

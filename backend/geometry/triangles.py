@@ -8,6 +8,8 @@ from scipy.sparse.csgraph import connected_components
 
 from backend.geometry.arrays import Float64, Int64, Integers
 
+SMALLEST_AREA = 1e-12  # of the squared diagonal: smaller faces have no usable normal and are left out
+
 
 def area_vectors(positions: Float64, triangles: Integers) -> Float64:
     """Normals [T, 3] as long as the triangle's area."""
