@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _bake(arguments: argparse.Namespace, progress: Progress, interrupt: Interrupt) -> dict[str, Any]:
     from backend.commands.job import timeline_of
     from backend.commands.local_job import bake_here
-    from backend.commands.result import ResultFolder, carry_names, finish_baking
+    from backend.commands.result import ResultFolder, carry_names, complete_report
     from backend.device import configure
     from backend.geometry.io import read_mesh
     from backend.pipeline import versions
@@ -56,7 +56,7 @@ def _bake(arguments: argparse.Namespace, progress: Progress, interrupt: Interrup
         result = ResultFolder(folder, timeline.frames, carry_names(arguments.carry))
         done = bake_here(morph, timeline, carry, result, progress, interrupt)
         report = {"files": {"morph": str(arguments.morph)}, **about, "versions": versions(), "warnings": warnings}
-        return finish_baking(result, timeline, report, None if done else "baking")
+        return complete_report(result, timeline, report, None if done else "baking")
 
 
 def _read_morph(path: Path) -> tuple[Any, dict[str, Any]]:

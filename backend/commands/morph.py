@@ -17,7 +17,6 @@ from backend.commands.progress import Progress
 if TYPE_CHECKING:
     from backend.commands.result import Job, ResultFolder
     from protocol.messages import MorphRequest
-    from protocol.settings import MethodSpec
 
 
 def add_arguments(parser: Parser) -> None:
@@ -92,7 +91,8 @@ def _at_backend(arguments: argparse.Namespace, progress: Progress, interrupt: In
 
     client = connect(read_connection_file(arguments.connect))
     try:
-        request = request_of(arguments, _specs(client.welcome))
+        assert client.welcome is not None
+        request = request_of(arguments, client.welcome.methods)
         with output_folder(arguments.out, arguments.force) as folder:
             result = _result(arguments, request, folder)
             outcome = run_job(client, request, result, progress, interrupt)
@@ -101,11 +101,6 @@ def _at_backend(arguments: argparse.Namespace, progress: Progress, interrupt: In
             return finish(result, job, _named(arguments, outcome.report), progress, interrupt)
     finally:
         client.close()
-
-
-def _specs(welcome: Any) -> tuple[MethodSpec, ...]:
-    specs: tuple[MethodSpec, ...] = welcome.methods
-    return specs
 
 
 def _result(arguments: argparse.Namespace, request: MorphRequest, folder: Path) -> ResultFolder:

@@ -109,23 +109,17 @@ def finish(
     progress("drawing")
     with result.phase("drawing"):
         result.draw()
-    return _write_report(result, job.timeline, report, interrupted, metrics)
+    return complete_report(result, job.timeline, report, interrupted, metrics)
 
 
-def finish_baking(
-    result: ResultFolder, timeline: Timeline, report: dict[str, Any], interrupted: str | None
-) -> dict[str, Any]:
-    """Writes the report of a morph that was only baked; what it looks like was drawn when it was trained."""
-    return _write_report(result, timeline, report, interrupted, None)
-
-
-def _write_report(
+def complete_report(
     result: ResultFolder,
     timeline: Timeline,
     report: dict[str, Any],
     interrupted: str | None,
-    metrics: dict[str, Any] | None,
+    metrics: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
+    """Writes the report, with what is only known now. A morph that was only baked has no metrics."""
     complete = {
         **report,
         "timeline": asdict(timeline),
