@@ -31,6 +31,7 @@ class Plan:
     readings: tuple[Reading, ...]  # the source, then what rides along
     frame_start: int
     frame_end: int
+    warnings: tuple[str, ...] = ()  # about what was asked for, told with the result
 
     @property
     def source(self) -> Reading:

@@ -78,6 +78,7 @@ class Session:
         self.finishing = False  # asked for
         self._submitted = 0.0
         self._answered = 0.0  # when the backend was last seen to be there
+        self._again: tuple[str, str] | None = None  # how to start one as soon as the one that is ending is gone
         self._swung = 0.0
 
     # the backend
@@ -102,11 +103,19 @@ class Session:
         """Whether there is a job that can be cancelled."""
         return self.job is not None or self.order is not None
 
+    @property
+    def silent_seconds(self) -> float:
+        """How long the backend that has the job has not answered."""
+        return time.monotonic() - self._answered if self.job is not None else 0.0
+
     def start_backend(self, python: str, connection_file: str) -> None:
         """Starts a backend, or connects to the running one that ``connection_file`` names. Raises ``Problem``."""
+        self.problem = None
+        if self.process is not None and (self.process.stopping() or self.process.ended()) and not self._let_go():
+            self._again = (python, connection_file)
+            return
         if self.client is not None or self.process is not None:
             return
-        self.problem = None
         if not connection_file.strip():
             self.process = BackendProcess(find_command(python), self._log_folder)
             return
@@ -127,6 +136,7 @@ class Session:
     def stop_backend(self) -> None:
         """Begins the end of a started backend; only disconnects from one that was running before."""
         self.cancel()
+        self._again = None
         if self.process is None:
             self._close_client()
             return
@@ -196,9 +206,13 @@ class Session:
             self.leftovers = False
             drop_leftovers(self.job.id if self.job is not None else "")
         self._watch()
+        if self.busy and self.client is None and self.process is None:
+            raise Problem("No backend is running. Press Morph again.")
         if self.client is None:
             return
         self._inbox.extend(self.client.poll(0.0, budget=TICK / 2))
+        if self.backend == "stopping":
+            return
         self._check_link(self.client)
         if self.order is not None and self.client.state == "ready" and self.client.welcome is not None:
             self._submit(self.order, self.client, self.client.welcome)
@@ -213,9 +227,9 @@ class Session:
         if self.process is None:
             return
         if self.process.stopping():
-            if self.process.step():
-                self._close_client()
-                self.process = None
+            if self._let_go() and self._again is not None:
+                again, self._again = self._again, None
+                self.start_backend(*again)
             return
         try:
             if self.client is None:
@@ -227,6 +241,14 @@ class Session:
         except (Problem, EndpointError) as error:
             self.process.stop()
             raise error if isinstance(error, Problem) else Problem(str(error)) from error
+
+    def _let_go(self) -> bool:
+        """Carries the end of the process through; true when it is gone, and its client with it."""
+        if self.process is None or not self.process.step():
+            return False
+        self._close_client()
+        self.process = None
+        return True
 
     def _check_link(self, client: Client) -> None:
         """An end to what would wait for ever: a backend that refuses, or never answers."""
@@ -303,7 +325,7 @@ class Session:
             self.bar = Bar("Starting")
         elif message.state == "cancelled":
             raise Problem("The backend cancelled this morph. Press Morph again.")
-        elif message.state == "failed" and not any(isinstance(later, Error) for later in self._inbox):
+        elif message.state == "failed":  # the reason comes before it, and would have ended the job
             raise Problem("The morph failed, and the backend did not say why. Open the log, or press Morph again.")
 
     def _preview_steps(self, job: MorphJob, message: Preview) -> Iterator[None]:
@@ -332,7 +354,7 @@ class Session:
             return
         made = job.install()
         seconds = time.monotonic() - self._submitted
-        warnings = [str(text) for text in finished.report.get("warnings", ())]
+        warnings = [*job.plan.warnings, *map(str, finished.report.get("warnings", ()))]
         self._forget_job()
         self.outcome = "\n".join([f"{made[0].name}: {job.keys} shape keys in {seconds:.0f} s", *warnings])
         push_undo("Tweenfield Morph")
@@ -361,6 +383,7 @@ class Session:
 
     def end_processes(self) -> None:
         """The part of ``close`` that needs no Blender any more."""
+        self._again = None
         if self.check is not None:
             self.check.close()
             self.check = None

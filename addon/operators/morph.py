@@ -22,6 +22,7 @@ from ..session import BUSY, Order
 from ..write_mesh import remove_mesh
 
 PREVIEW_FRAMES = 5
+PATIENCE = 600.0  # seconds that a script waits for a backend that has gone silent
 
 
 def why_not(context: bpy.types.Context) -> str:
@@ -71,6 +72,8 @@ class TWEENFIELD_OT_morph(bpy.types.Operator):
             return {"CANCELLED"}
         while self.wait and session.busy:
             time.sleep(min(session.pump(), BUSY))
+            if session.silent_seconds > PATIENCE:
+                session.fail(Problem("The backend has not answered for ten minutes. Start it again, and press Morph."))
         if self.wait and session.problem is not None:
             self.report({"ERROR"}, session.problem.message)
             return {"CANCELLED"}
@@ -161,7 +164,8 @@ def make_order(context: bpy.types.Context) -> Order:
     assert context.scene is not None
     settings = settings_of(context.scene)
     target = read_target(context, settings.target)
-    carried = [ob for ob in settings.carried.all_objects if ob.type in CARRIED_TYPES] if settings.carried else []
+    chosen = list(settings.carried.all_objects) if settings.carried else []
+    carried = [ob for ob in chosen if ob.type in CARRIED_TYPES]
     readings: list[Reading] = []
     try:
         for ob in (settings.source, *(ob for ob in carried if ob not in (settings.source, settings.target))):
@@ -181,8 +185,17 @@ def make_order(context: bpy.types.Context) -> Order:
         readings=tuple(readings),
         frame_start=settings.frame_start,
         frame_end=settings.frame_end,
+        warnings=_left_out([ob.name for ob in chosen if ob.type not in CARRIED_TYPES]),
     )
     return Order(plan, _request_maker(plan, target, settings, table))
+
+
+def _left_out(names: list[str]) -> tuple[str, ...]:
+    """The warning about objects under Carry Along that cannot ride along."""
+    if not names:
+        return ()
+    listed = ", ".join(map(repr, names[:3])) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    return (f"Not carried along: {listed}. Only meshes, curves, surfaces and texts ride along.",)
 
 
 def _request_maker(plan: Plan, target: MeshData, settings: Any, table: Any) -> Callable[[Welcome], MorphRequest]:

@@ -165,7 +165,8 @@ def check_other_objects_ride_along(facts: Any) -> None:
     for index, point in enumerate(spline.points):
         point.co = (0.1 * index, 0.0, 0.1, 1.0)
     hair = bpy.data.objects.new("Hair", curve)
-    for ob in (eye, hair):
+    rig = bpy.data.objects.new("Rig", bpy.data.armatures.new("Rig"))
+    for ob in (eye, hair, rig, bpy.data.objects.new("Empty", None)):
         extras.objects.link(ob)
     eye.location = (0.2, 0.2, 0.0)
     bpy.context.view_layer.update()
@@ -180,6 +181,7 @@ def check_other_objects_ride_along(facts: Any) -> None:
         assert (moved > 2.0).all(), (name, moved)
     assert np.array_equal(key_coordinates(made["Eye"], 0), coordinates(eye.data))
     assert hair.type == "CURVE"
+    assert "Not carried along: 'Rig', 'Empty'. Only meshes" in inside.session().outcome
 
 
 def check_table_and_scripts(facts: Any) -> None:
