@@ -16,7 +16,9 @@ from backend.commands.progress import Progress
 def add_arguments(parser: Parser) -> None:
     from backend.commands.job import TIMELINE_DEFAULTS, add_timeline_options
 
-    parser.add_argument("morph", type=Path, metavar="MORPH", help="morph.safetensors of an earlier result")
+    parser.add_argument(
+        "morph", type=Path, metavar="MORPH", help="morph.safetensors of a result, or finished.bin of a job"
+    )
     parser.add_argument("--out", type=Path, metavar="DIR", required=True, help="folder for the result")
     parser.add_argument("--force", action="store_true", help="put the result into a folder that holds other files, too")
     add_timeline_options(parser)
@@ -49,7 +51,8 @@ def _bake(arguments: argparse.Namespace, progress: Progress, interrupt: Interrup
     if morph.time_steps and timeline.frames > 2 * morph.time_steps:
         warnings.append(
             f"{timeline.frames} frames are more than twice the {morph.time_steps} time steps of the training; "
-            "motion between the steps is interpolated, so train with more of them for finer motion"
+            "motion between the steps is interpolated, so train with more of them for finer motion "
+            f"(morph --set time_steps={-(-timeline.frames // 2)})"
         )
         progress.note(f"warning: {warnings[0]}")
     with output_folder(arguments.out, arguments.force) as folder:
@@ -63,12 +66,23 @@ def _read_morph(path: Path) -> tuple[Any, dict[str, Any]]:
     from backend.checkpoint import morph_from_bytes
 
     try:
-        data = path.read_bytes()
+        return morph_from_bytes(_trained(path))
     except OSError as error:
         raise CommandError(
             f"{path}: cannot be read ({error.strerror}); name the morph.safetensors of a result"
         ) from error
-    try:
-        return morph_from_bytes(data)
     except ValueError as error:
         raise CommandError(f"{path}: {error}; name the morph.safetensors of a result") from error
+
+
+def _trained(path: Path) -> bytes:
+    """The bytes of a trained morph: of a result, or of a job in a backend's journal."""
+    from backend.service.journal import FINISHED
+    from backend.service.parts_file import read_parts
+    from protocol.messages import Finished
+    from protocol.wire import decode
+
+    if path.name != FINISHED:
+        return path.read_bytes()
+    finished = decode(read_parts(path))
+    return finished.morph.tobytes() if isinstance(finished, Finished) else b""

@@ -47,6 +47,12 @@ def test_the_same_bytes_through_a_backend(
         assert reports[0][key] == reports[1][key]
     assert reports[0]["metrics"]["fixed"] == reports[1]["metrics"]["fixed"]
 
+    (job_of_there,) = (tmp_path / "journal").glob("*/finished.bin")
+    done(command("bake", job_of_there, "--out", "again", "--frames", 4, "--carry", pair[1]))
+    again = contents(tmp_path / "again")
+    assert len(again) == 8
+    assert {name: there[name] for name in again} == again
+
     refused = command("morph", *pair, "--out", "no", "--connect", connection_file, "--set", "steps=-1")
     assert refused.returncode == 2
     assert "steps is -1; it must be" in refused.stderr
