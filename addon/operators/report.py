@@ -1,5 +1,7 @@
 """What an artist can do about an error: copy it, and read the backend's log."""
 
+import shutil
+import sys
 from pathlib import Path
 
 import bpy
@@ -42,6 +44,9 @@ class TWEENFIELD_OT_open_log(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:  # type: ignore[override]
         log = current().log
         assert isinstance(log, Path)
+        if sys.platform.startswith("linux") and shutil.which("xdg-open") is None:
+            self.report({"ERROR"}, f"No program was found that opens the log. It is at {log}")
+            return {"CANCELLED"}
         bpy.ops.wm.path_open(filepath=str(log))
         return {"FINISHED"}
 

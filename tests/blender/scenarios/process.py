@@ -178,6 +178,54 @@ def check_wrong_paths(facts: Any) -> None:
     pump_until(lambda: session().backend == "stopped", 20)
 
 
+def check_morph_again_at_once(facts: Any) -> None:
+    """A script that never ticks: each morph ends, whatever became of the backend before it."""
+    right = preferences().python
+    preferences().python = str(program("empty", [sys.executable, "-I"]))
+    choose(grid("A"), grid("B", lift=0.5))
+
+    def wait() -> None:
+        assert bpy.ops.tweenfield.morph(wait=True) == {"FINISHED"}
+        assert "shape keys" in session().outcome
+        assert not session().busy
+
+    assert "has no Tweenfield backend" in refused(wait)
+    assert "has no Tweenfield backend" in refused(wait)
+    preferences().python = right
+    wait()  # after one that ended by itself
+    os.kill(session().process.pid, signal.SIGKILL)
+    while not session().process.ended():
+        time.sleep(0.01)
+    wait()  # after one that died unseen
+    pid = session().process.pid
+    bpy.ops.tweenfield.stop_backend()
+    wait()  # after one that is still ending
+    assert session().process.pid != pid
+    assert not alive(pid)
+    bpy.ops.tweenfield.stop_backend()
+    bpy.ops.tweenfield.morph()  # and without waiting
+    pump_until(lambda: not session().busy, 90)
+    assert "shape keys" in session().outcome, session().problem
+    stop()
+
+
+def check_log_without_a_viewer(facts: Any) -> None:
+    """Where no program opens files, the message names the log."""
+    if not sys.platform.startswith("linux"):
+        return
+    bpy.ops.tweenfield.start_backend()
+    until_ready()
+    before = os.environ["PATH"]
+    os.environ["PATH"] = bpy.app.tempdir
+    try:
+        message = refused(bpy.ops.tweenfield.open_log)
+    finally:
+        os.environ["PATH"] = before
+    assert str(session().log) in message
+    assert "Traceback" not in message
+    stop()
+
+
 def check_wrong_connection_files(facts: Any) -> None:
     text = Path(bpy.app.tempdir) / "connection.json"
     text.write_text("{}", encoding="utf-8")
