@@ -63,10 +63,25 @@ def run(arguments: argparse.Namespace) -> int:
         )
     text = json.dumps(plain(found), indent=1) + "\n"
     if arguments.out:
-        arguments.out.write_text(text, encoding="utf-8")
+        _write(arguments.out, text)
     else:
         sys.stdout.write(text)
     return 0
+
+
+def _write(path: Path, text: str) -> None:
+    """All of the text or nothing: an earlier file stays where there is no room for it."""
+    aside = path.with_name(f".{path.name}.part") if path.is_file() or not path.exists() else path
+    try:
+        aside.write_text(text, encoding="utf-8")
+        if aside != path:
+            aside.replace(path)
+    except OSError as error:
+        if aside != path:
+            aside.unlink(missing_ok=True)
+        raise CommandError(
+            f"{path}: cannot be written ({error.strerror}); free some space there, or choose another --out"
+        ) from error
 
 
 def _frames(folder: Path, progress: Any) -> list[MeshData]:

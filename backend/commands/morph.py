@@ -27,6 +27,7 @@ def add_arguments(parser: Parser) -> None:
     add("target", nargs="?", type=Path, metavar="TARGET", help="mesh to end at")
     add("--out", type=Path, metavar="DIR", help="folder for the result; an earlier result in it is replaced")
     add("--force", action="store_true", help="put the result into a folder that holds other files, too")
+    add("--gltf", action="store_true", help="write morph.glb, too: one file with morph targets and UVs")
     add_job_options(parser)
     add_timeline_options(parser)
     add("--config", type=Path, metavar="FILE", help="TOML file with these options and a table [settings]")
@@ -80,7 +81,8 @@ def _here(arguments: argparse.Namespace, progress: Progress, interrupt: Interrup
         if not bake_here(morph, request.timeline, request.carry, result, progress, interrupt):
             stopped = "baking"
         interrupt.next_part()
-        return finish(result, _job(request, report, stopped), _named(arguments, report), progress, interrupt)
+        report = _with_gltf(arguments, result, _named(arguments, report))
+        return finish(result, _job(request, report, stopped), report, progress, interrupt)
 
 
 def _at_backend(arguments: argparse.Namespace, progress: Progress, interrupt: Interrupt) -> dict[str, Any]:
@@ -98,7 +100,8 @@ def _at_backend(arguments: argparse.Namespace, progress: Progress, interrupt: In
             outcome = run_job(client, request, result, progress, interrupt)
             (folder / "morph.safetensors").write_bytes(outcome.morph)
             job = _job(request, outcome.report, outcome.report.get("interrupted"))
-            return finish(result, job, _named(arguments, outcome.report), progress, interrupt)
+            report = _with_gltf(arguments, result, _named(arguments, outcome.report))
+            return finish(result, job, report, progress, interrupt)
     finally:
         client.close()
 
@@ -106,7 +109,18 @@ def _at_backend(arguments: argparse.Namespace, progress: Progress, interrupt: In
 def _result(arguments: argparse.Namespace, request: MorphRequest, folder: Path) -> ResultFolder:
     from backend.commands.result import ResultFolder, carry_names
 
-    return ResultFolder(folder, request.timeline.frames, carry_names(arguments.carry))
+    return ResultFolder(folder, request.timeline.frames, carry_names(arguments.carry), keep_all=arguments.gltf)
+
+
+def _with_gltf(arguments: argparse.Namespace, result: ResultFolder, report: dict[str, Any]) -> dict[str, Any]:
+    """Writes morph.glb if that is asked for; frames that do not fit into one are a warning of the report."""
+    if not arguments.gltf:
+        return report
+    try:
+        result.write_gltf()
+    except ValueError as error:
+        return {**report, "warnings": [*report["warnings"], f"morph.glb was not written: {error}"]}
+    return report
 
 
 def _job(request: MorphRequest, report: dict[str, Any], stopped: str | None) -> Job:
@@ -146,5 +160,6 @@ def summary(out: Path, report: dict[str, Any]) -> str:
     endpoints = (report["metrics"] or {}).get("endpoints")
     if endpoints:
         above = max(endpoints["t1"]["chamfer"] - endpoints["t1"]["floor_chamfer"], 0.0)
-        lines.append(f"the last frame lies {above:.2%} of the source's size off the target's surface")
+        above *= report["metrics"]["diag"] / report["metrics"]["target_diag"]
+        lines.append(f"the last frame lies {above:.2%} of the target's size off the target's surface")
     return "\n".join(lines) + "\n"

@@ -91,7 +91,13 @@ def evaluate(
     size = diagonal(start.positions, start.triangles)
     job = _Job(shapes, start, end, moments, samples, np.random.default_rng(seed), size)
     bad = [k for k, s in enumerate(shapes) if not len(s.triangles) or not np.isfinite(s.positions).all()]
-    result: dict[str, Any] = {"n_frames": len(shapes), "samples": samples, "diag": size, "bad_frames": bad}
+    result: dict[str, Any] = {
+        "n_frames": len(shapes),
+        "samples": samples,
+        "diag": size,
+        "target_diag": diagonal(end.positions, end.triangles),
+        "bad_frames": bad,
+    }
     if bad or not shapes:
         return result
     result["endpoints"] = {"t0": _endpoint(job, shapes[0], start), "t1": _endpoint(job, shapes[-1], end)}

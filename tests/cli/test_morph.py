@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from backend.commands.morph import summary
 from backend.geometry.io import read_mesh
 from tests.cli.conftest import environment, interrupt_when, start
 
@@ -175,6 +176,58 @@ def test_ctrl_c_before_training_leaves_nothing(pair: tuple[Path, Path], tmp_path
     assert status == 130
     assert "Traceback" not in said
     assert set(tmp_path.iterdir()) == before
+
+
+def test_gltf_has_every_frame_and_the_uvs(command: Command, pair: tuple[Path, Path], tmp_path: Path) -> None:
+    done(command("morph", *pair, "--out", "out", "--method", "linear", "--frames", 5, "--gltf"))
+    data = (tmp_path / "out" / "morph.glb").read_bytes()
+    length = int.from_bytes(data[12:16], "little")
+    document = json.loads(data[20 : 20 + length])
+    (primitive,) = document["meshes"][0]["primitives"]
+    assert len(primitive["targets"]) == 4
+    assert "TEXCOORD_0" in primitive["attributes"]
+    assert len(document["animations"]) == 1
+
+
+def test_the_summary_is_in_sizes_of_the_target() -> None:
+    report = {
+        "warnings": [],
+        "interrupted": None,
+        "phases": {},
+        "frames": 5,
+        "method": "linear",
+        "metrics": {"diag": 10.0, "target_diag": 2.0, "endpoints": {"t1": {"chamfer": 0.05, "floor_chamfer": 0.04}}},
+    }
+    assert "5.00% of the target's size" in summary(Path("out"), report)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on the size of a file")
+@pytest.mark.parametrize("earlier", [None, "{}"])
+def test_an_evaluation_on_a_full_disk(
+    command: Command, pair: tuple[Path, Path], tmp_path: Path, earlier: str | None
+) -> None:
+    import resource
+
+    done(command("morph", *pair, "--out", "out", "--method", "linear", "--frames", 2))
+    if earlier is not None:
+        (tmp_path / "scores.json").write_text(earlier)
+    before = set(tmp_path.iterdir())
+    words = ["evaluate", "out", "--source", pair[0], "--target", pair[1], "--samples", "100", "--out", "scores.json"]
+    result = subprocess.run(
+        [sys.executable, "-m", "backend", *words],
+        cwd=tmp_path,
+        env={**environment(), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100)),
+    )
+    assert result.returncode == 2, result.stderr
+    assert "scores.json: cannot be written" in result.stderr.splitlines()[-1]
+    assert set(tmp_path.iterdir()) == before
+    if earlier is not None:
+        assert (tmp_path / "scores.json").read_text() == earlier
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on the size of a file")
