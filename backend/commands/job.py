@@ -69,12 +69,22 @@ def read_config(path: Path) -> dict[str, Any]:
     parser = Parser("tweenfield morph", "")
     add_job_options(parser)
     add_timeline_options(parser)
+    parser.set_defaults(**DEFAULTS, **TIMELINE_DEFAULTS)
+    known = vars(parser.parse_args([]))
+    parser.set_defaults(**dict.fromkeys(known))
+    for name, value in table.items():
+        if name.replace("-", "_") not in known:
+            what = f"table [{name}]; there is [settings]" if isinstance(value, dict) else f"entry {name!r}"
+            raise CommandError(f"{path}: unknown {what} (entries are the options that morph --help lists)")
+        if isinstance(known[name.replace("-", "_")], bool) and not isinstance(value, bool):
+            raise CommandError(f"{path}: {name} is {value!r}; it must be true or false")
     tokens = [token for name, value in table.items() for token in _tokens(path, name.replace("_", "-"), value)]
     tokens += [f"--set={name}={_text(value)}" for name, value in settings.items()]
     try:
         values = vars(parser.parse_args(tokens))
     except CommandError as error:
-        raise CommandError(f"{path}: {error}") from error
+        fault = str(error).removeprefix("argument --").partition(" (see ")[0]
+        raise CommandError(f"{path}: {fault}") from error
     return {name: value for name, value in values.items() if value is not None}
 
 

@@ -32,6 +32,7 @@ class Progress:
         self._phase = ""
         self._shown = 0.0
         self._open_line = False
+        self._skipped = ""  # the newest line of the phase that was not written
 
     def __enter__(self) -> Progress:
         return self
@@ -46,11 +47,12 @@ class Progress:
     ) -> None:
         now = time.monotonic()
         wait = REDRAW_SECONDS if self._terminal else LINE_SECONDS
-        if phase == self._phase and now - self._shown < wait and not (self._terminal and step == total):
-            return
         if phase != self._phase:
             self._end_line()
-        self._phase, self._shown = phase, now
+        elif now - self._shown < wait and not (self._terminal and step == total):
+            self._skipped = "" if self._terminal else describe(phase, step, total, loss, seconds_left)
+            return
+        self._phase, self._shown, self._skipped = phase, now, ""
         text = describe(phase, step, total, loss, seconds_left)
         if self._terminal:
             width = shutil.get_terminal_size().columns - 1
@@ -67,10 +69,10 @@ class Progress:
         self._stream.flush()
 
     def _end_line(self) -> None:
-        if self._open_line:
-            self._stream.write("\n")
+        if self._open_line or self._skipped:
+            self._stream.write(f"{self._skipped}\n")
             self._stream.flush()
-        self._open_line = False
+        self._open_line, self._skipped = False, ""
 
 
 def describe(phase: str, step: int, total: int, loss: float | None, seconds_left: float | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ from backend import __version__
 from backend.cli import COMMANDS, main
 from backend.commands.job import add_job_options, add_timeline_options, read_config, settings_of
 from backend.commands.parser import CommandError, Parser, spelled
-from backend.commands.progress import describe, duration
+from backend.commands.progress import Progress, describe, duration
 from tests.cli.conftest import REPOSITORY, environment
 
 HEAVY = ("torch", "scipy", "trimesh", "igl")
@@ -132,10 +133,12 @@ def test_a_config_file_gives_defaults_and_the_command_line_wins(tmp_path: Path) 
     ("text", "words"),
     [
         ("frames = ", "is not a TOML file"),
-        ("frames = 1", "'1' is not a whole number from 2"),
-        ("magic = 3", "unrecognized arguments: --magic=3"),
+        ("frames = 1", "frames: '1' is not a whole number from 2 to 100000"),
+        ("frmes = 3", "unknown entry 'frmes' (entries are"),
+        ("[setings]\ndepth = 3", "unknown table [setings]; there is [settings]"),
         ("settings = 3", "settings is a table"),
         ("frames = {a = 1}", "frames is {'a': 1}"),
+        ("reverse = 3", "reverse is 3; it must be true or false"),
     ],
 )
 def test_a_faulty_config_file_is_named(tmp_path: Path, text: str, words: str) -> None:
@@ -145,6 +148,17 @@ def test_a_faulty_config_file_is_named(tmp_path: Path, text: str, words: str) ->
         read_config(path)
     assert str(error.value).startswith(f"{path}: ")
     assert words in str(error.value)
+    assert "--" not in str(error.value).replace("--help", "")
+
+
+def test_progress_in_a_file_has_the_last_line_of_each_phase() -> None:
+    file = io.StringIO()
+    with Progress(file) as progress:
+        for phase, total in (("training", 300), ("baking", 5)):
+            for step in range(total + 1):
+                progress(phase, step, total)
+    lines = [line.split()[0] + " " + line.split()[-1] for line in file.getvalue().splitlines()]
+    assert lines == ["training 0/300", "training 300/300", "baking 0/5", "baking 5/5"]
 
 
 def test_progress_in_words() -> None:
