@@ -135,7 +135,8 @@ def _correspondence(request: MorphRequest) -> Correspondence | None:
             f"the meshes do not share their vertex order (source: {request.source.n_vertices} vertices, "
             f"{request.source.n_faces} faces; target: {request.target.n_vertices} vertices, "
             f"{request.target.n_faces} faces), so it is not known which point goes where. Give a table of vertex "
-            "pairs, or vertex-order if the numbers do match."
+            "pairs (Match: Table in Blender, --correspondence FILE on the command line), or vertex-order if the "
+            "numbers do match."
         )
     return None
 

@@ -105,7 +105,8 @@ def check_devices() -> list[Finding]:
     except ImportError:
         return []
     configure()
-    findings = [Finding("ok", f"PyTorch uses {torch.get_num_threads()} threads")]
+    threads = torch.get_num_threads()
+    findings = [Finding("ok", f"PyTorch uses {threads} thread{'s' if threads > 1 else ''}")]
     for name in available_devices():
         try:
             found = float((torch.ones(64, 64, device=name) @ torch.ones(64, 64, device=name)).sum())

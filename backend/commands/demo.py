@@ -93,7 +93,7 @@ def _summary(out: Path, report: dict[str, Any]) -> str:
             *([f"stopped while {stopped}; what was done is kept"] if stopped else []),
             f"The fox went from its first pose to its last in {report['frames']} frames. In {out}:",
             "  contact_sheet.png   the morph at a glance",
-            "  morph.glb           open it in Blender: File > Import > glTF 2.0, then press Space",
+            "  morph.glb           Blender: File > Import > glTF 2.0, then press Home to see it all, and Space to play",
             f"  frame_0000.ply ...  {report['frames']} meshes, the first is the source, the last lies on the target",
             "  morph.safetensors   the trained morph; `tweenfield bake` makes more frames of it",
             "  report.json         settings, times, quality",

@@ -22,7 +22,8 @@ def from_vertex_order(source: MeshData, target: MeshData) -> Correspondence:
     if source.n_vertices != target.n_vertices:
         raise CorrespondenceError(
             f"the vertex order cannot match the meshes: the source has {source.n_vertices} vertices and the target "
-            f"{target.n_vertices}. Give a table of vertex pairs instead."
+            f"{target.n_vertices}. Give a table of vertex pairs instead (Match: Table in Blender, "
+            "--correspondence FILE on the command line)."
         )
     every = np.arange(source.n_vertices, dtype=np.int64)
     return Correspondence(source=every, target=every, weights=np.ones(len(every)), way="vertex-order")
