@@ -8,7 +8,7 @@ looked up anew after it.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import bpy
@@ -16,7 +16,7 @@ from mathutils import Matrix
 
 from .handle import Handle, handle
 from .problem import Problem
-from .protocol.messages import Frame, Preview
+from .protocol.messages import Frame, MorphRequest, Preview, Welcome
 from .read_mesh import Reading, copy_again
 from .results import MAKING, PREVIEW, drop_previews, find_result, install, pair_collection
 from .write_mesh import add_key, animate, last_time, local_positions, make_absolute, remove_mesh, set_key
@@ -43,6 +43,14 @@ class Plan:
             if message.startswith(f"{role}:"):
                 return f"{name!r} (the {role}):" + message.removeprefix(f"{role}:")
         return message[:1].upper() + message[1:]
+
+
+@dataclass
+class Order:
+    """A job before it is sent: what is made of it in Blender, and the request, which needs the backend's methods."""
+
+    plan: Plan
+    request: Callable[[Welcome], MorphRequest]
 
 
 @dataclass

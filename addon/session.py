@@ -9,7 +9,6 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import bpy
@@ -18,23 +17,11 @@ from .backend_process import BackendCheck, BackendProcess, find_command
 from .bar import Bar, progress_bar
 from .generated import methods
 from .history import in_object_mode, push_undo
-from .job import MorphJob, Plan
+from .job import MorphJob, Order
 from .problem import Problem
 from .protocol.client import Client
 from .protocol.endpoint import Endpoint, EndpointError, is_loopback, read_connection_file, split_address
-from .protocol.messages import (
-    Error,
-    Finished,
-    Frame,
-    Gone,
-    JobState,
-    Message,
-    MorphRequest,
-    Preview,
-    Progress,
-    Timeline,
-    Welcome,
-)
+from .protocol.messages import Error, Finished, Frame, Gone, JobState, Message, Preview, Progress, Timeline, Welcome
 from .protocol.wire import WireError
 from .results import drop_leftovers
 
@@ -44,14 +31,6 @@ BUSY, CONNECTED, IDLE = 0.02, 0.2, 0.5  # seconds between two ticks
 CANCELLED = "Cancelled"  # an outcome
 SWING = 3.0  # seconds that a preview takes from the source to the target and back
 SWING_STEP = 0.08  # seconds between two of its pictures
-
-
-@dataclass
-class Order:
-    """A job before it is sent: what is made of it in Blender, and the request, which needs the backend's methods."""
-
-    plan: Plan
-    request: Callable[[Welcome], MorphRequest]
 
 
 class Session:

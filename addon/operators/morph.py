@@ -9,7 +9,7 @@ import bpy
 
 from ..generated import apply_preset, changed_settings, methods
 from ..handle import handle
-from ..job import Plan
+from ..job import Order, Plan
 from ..preferences import preferences_of
 from ..problem import Problem
 from ..properties import settings_of
@@ -18,7 +18,7 @@ from ..protocol.messages import MorphRequest, Timeline, Welcome
 from ..read_mesh import CARRIED_TYPES, Reading, read_object, read_target
 from ..read_table import read_table
 from ..running import current
-from ..session import BUSY, Order
+from ..session import BUSY
 from ..write_mesh import remove_mesh
 
 PREVIEW_FRAMES = 5
