@@ -164,8 +164,8 @@ def check_wrong_paths(facts: Any) -> None:
     finally:
         os.environ["PATH"] = before
     assert session().backend == "stopped"
-    # A Python that has no backend: -I hides the one of this source tree.
-    preferences().python = str(program("bare", [sys.executable, "-I"]))
+    # A Python that has no backend: -I hides the one of this source tree, -S an installed one.
+    preferences().python = str(program("bare", [sys.executable, "-I", "-S"]))
     choose(grid("A"), grid("B"))
     before_all = inside.digest()
     message = failed_morph()
@@ -181,7 +181,7 @@ def check_wrong_paths(facts: Any) -> None:
 def check_morph_again_at_once(facts: Any) -> None:
     """A script that never ticks: each morph ends, whatever became of the backend before it."""
     right = preferences().python
-    preferences().python = str(program("empty", [sys.executable, "-I"]))
+    preferences().python = str(program("empty", [sys.executable, "-I", "-S"]))
     choose(grid("A"), grid("B", lift=0.5))
 
     def wait() -> None:
@@ -245,7 +245,7 @@ def check_examination(facts: Any) -> None:
     facts.lines = session().check.lines
     assert len(facts.lines) >= 3
     assert any("torch" in line for line in facts.lines)
-    preferences().python = str(program("naked", [sys.executable, "-I"]))
+    preferences().python = str(program("naked", [sys.executable, "-I", "-S"]))
     bpy.ops.tweenfield.check_backend()
     pump_until(lambda: session().check.done, 30)
     assert "pip install" in session().check.lines[0]
