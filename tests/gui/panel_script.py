@@ -126,12 +126,15 @@ def main() -> Steps:
     yield 1.0
     driver.screenshot("2_ready")
 
-    # Once cancelled. Cancel takes the place of Morph.
+    # Once cancelled. Cancel and Finish Now take the place of Morph.
     x, y = yield from press(region, "tweenfield.morph")
     yield from wait_until("the bar moves", lambda: training() and session().bar.fraction > 0.01, 90)
     yield 1.0
     driver.screenshot("3_computing")
-    driver.click(x, y)
+    # Cancel is the left half of where Morph was. While training redraws the region, a click needs a mouse at rest.
+    driver.move(x - region.width * 0.2, y)
+    yield 1.0
+    driver.click(x - region.width * 0.2, y)
     yield from wait_until("cancelled", lambda: not session().busy, 10)
     assert session().outcome == "Cancelled"
     assert result() is None
