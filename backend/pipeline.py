@@ -20,6 +20,7 @@ from backend.geometry.repair import WorkingMesh, working_mesh
 from backend.memory import peak_memory, reset_peak_memory
 from backend.methods.method import Morph, Pair
 from backend.methods.registry import get, spec
+from backend.methods.targets import landed
 from backend.timeline import times_of
 from backend.training.run import Run
 from protocol.mesh import MeshData
@@ -70,7 +71,7 @@ def train(request: MorphRequest, run: Run) -> Trained:
     values = spec(method).resolve(request.preset, request.settings)
     _seed(run.seed)
     with run.phase("preparing"):
-        pair = prepare(request, run.warn)
+        pair = landed(prepare(request, run.warn), run)
     morph = method.fit(pair, method.settings_type(**values), run)
     report: dict[str, Any] = {
         "method": method.name,

@@ -13,12 +13,13 @@ from protocol.mesh import Float32, Float64, Int32, MeshData
 from protocol.settings import MethodSpec, SettingValue
 from protocol.states import State
 
-PROTOCOL = (1, 0)  # (major, minor); majors must match, the lower minor is spoken
+PROTOCOL = (1, 1)  # (major, minor); majors must match, the lower minor is spoken
 
 # Marks a field that travels as a document of its own beside the header, since it may outgrow the header's limit.
 ASIDE: Final[Literal["aside"]] = "aside"
 
 EASINGS = ("linear", "ease-in", "ease-out", "ease-in-out")
+TOPOLOGIES = ("auto", "keep", "remesh")
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,16 @@ class Timeline:
     easing: str = "linear"  # one of EASINGS
     constant_speed: bool = False  # re-time so that the mean vertex speed is constant
     reverse: bool = False  # from the target to the source
+    resolution: int = 128  # cells along the longest side, where frames have faces of their own
+
+
+@dataclass(frozen=True, eq=False)
+class Stop:
+    """A pose that the motion passes through between source and target."""
+
+    mesh: MeshData
+    pairs: NDArray[np.int32] | None = None  # [K, 2] source and stop vertex; None: the vertex order is the source's
+    weights: Float32 | None = None  # [K], > 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +61,8 @@ class MorphRequest:
     seed: int = 0
     device: str = "auto"  # auto | cpu | cuda | mps
     preview_frames: int = 0  # coarse frames in each live preview; 0: none
+    topology: str = "auto"  # one of TOPOLOGIES: the source's faces, or a surface of its own in every frame
+    stops: tuple[Stop, ...] = ()  # in the order of the motion
 
 
 # client -> server ---------------------------------------------------------------------------------------------------
@@ -178,7 +191,8 @@ class Preview:
     job: str
     revision: int
     times: Float64  # [P]
-    vertices: Float32  # [P, V, 3], in the source's origin and scale
+    vertices: Float32  # [P, V, 3], in the source's origin and scale; V is 0 where ``meshes`` are given
+    meshes: tuple[MeshData, ...] = ()  # [P], where the topology is not the source's
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,6 +209,7 @@ class Frame:
     face_offsets: Int32 | None = None  # [F + 1]
     face_indices: Int32 | None = None  # [C]
     carried: tuple[Float32, ...] = ()  # one [N, 3] per carried object, in that object's origin and scale
+    attributes: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)  # [V, ...] or [C, ...], with faces
 
 
 @dataclass(frozen=True, eq=False)

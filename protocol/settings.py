@@ -70,6 +70,7 @@ class MethodSpec:
     needs_correspondence: bool
     settings: tuple[SettingSpec, ...]
     presets: Mapping[str, Mapping[str, SettingValue]]  # preset name -> the settings it changes
+    topologies: tuple[str, ...] = ("keep",)  # what the method can make: keep, remesh, or both
 
     @property
     def etag(self) -> str:

@@ -54,7 +54,7 @@ class Arap(Method):
     presets: ClassVar[Mapping[str, Mapping[str, SettingValue]]] = {"draft": {}, "standard": {}, "high": {}}
 
     def fit(self, pair: Pair, settings: NoSettings, run: Run) -> Morph:
-        end = landing_of(pair, run).positions
+        end = landing_of(pair).positions
         return SurfaceMorph.of(pair, ArapMotion(pair.source_surface, end))
 
     def restore(self, source: MeshData, arrays: Mapping[str, NDArray[Any]], values: Mapping[str, Any]) -> Morph:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.correspondence.correspondence import Correspondence
+from backend.correspondence.landing import Landing
 from backend.geometry.repair import WorkingMesh
 from backend.training.run import Run
 from protocol.mesh import MeshData
@@ -27,6 +28,9 @@ class Pair:
     target_surface: WorkingMesh
     correspondence: Correspondence | None  # vertex numbers are those of the two surfaces
     end: NDArray[np.float64] | None = None  # [V, 3], object space: where each source vertex must end, if it is known
+    landing: Landing | None = None  # the source surface posed on the target, where a correspondence is known
+    topology: str = "keep"  # keep: the source's own faces; remesh: a surface of its own in every frame
+    stops: tuple[Landing, ...] = ()  # poses of the source surface that the motion passes through, in order
 
 
 class Morph(ABC):
@@ -50,6 +54,10 @@ class Morph(ABC):
     def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         """Arrays and plain values from which ``Method.restore`` makes the same morph again."""
 
+    def at_resolution(self, resolution: int) -> Morph:
+        """The same morph with ``resolution`` cells along the longest side of what is extracted from a field."""
+        return self
+
     def frame(self, t: float) -> MeshData:
         """The mesh at time ``t`` in 0..1."""
         return next(self.frames([t]))
@@ -66,6 +74,7 @@ class Method(ABC):
     label: ClassVar[str]
     doc: ClassVar[str]
     needs_correspondence: ClassVar[bool]
+    topologies: ClassVar[tuple[str, ...]] = ("keep",)  # what it can make: keep, remesh, or both
     settings_type: ClassVar[type]  # frozen dataclass whose fields are made by backend.methods.settings.setting
     presets: ClassVar[Mapping[str, Mapping[str, SettingValue]]]
 

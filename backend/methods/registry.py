@@ -45,6 +45,7 @@ def spec(method: Method) -> MethodSpec:
         needs_correspondence=method.needs_correspondence,
         settings=specs_of(method.settings_type),
         presets={name: dict(changes) for name, changes in method.presets.items()},
+        topologies=method.topologies,
     )
 
 

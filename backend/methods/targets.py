@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from backend.correspondence.correspondence import CorrespondenceError
@@ -10,10 +12,10 @@ from backend.methods.method import Pair
 from backend.training.run import Run
 
 
-def landing_of(pair: Pair, run: Run) -> Landing:
-    """The source surface posed on the target, relative to the source's origin."""
+def landed(pair: Pair, run: Run) -> Pair:
+    """The pair with its source surface posed on the target, if a correspondence is known."""
     if pair.correspondence is None:
-        raise CorrespondenceError("this method needs to know which point goes where; give a table of vertex pairs")
+        return pair
     with run.phase("matching"):
         landing = land(
             pair.source_surface.positions,
@@ -29,4 +31,11 @@ def landing_of(pair: Pair, run: Run) -> Landing:
             f"{loose} of {len(landing.on_surface)} source vertices have no counterpart on the target; "
             "they follow their neighbours"
         )
-    return landing
+    return replace(pair, landing=landing)
+
+
+def landing_of(pair: Pair) -> Landing:
+    """The source surface posed on the target, relative to the source's origin."""
+    if pair.landing is None:
+        raise CorrespondenceError("this method needs to know which point goes where; give a table of vertex pairs")
+    return pair.landing

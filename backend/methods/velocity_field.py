@@ -118,7 +118,7 @@ class VelocityField(Method):
     }
 
     def fit(self, pair: Pair, settings: VelocitySettings, run: Run) -> Morph:
-        landing = landing_of(pair, run)
+        landing = landing_of(pair)
         surface = pair.source_surface
         with run.phase("path"):
             frame = CoMoving.of(surface.positions, landing.positions)

@@ -1,0 +1,93 @@
+"""``FieldMorph``: a morph whose frames are the zero level of a field that moves, so that their topology may change."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.geometry.isosurface import extract, grid_over, without_fragments
+from backend.methods.appearance import Appearance
+from backend.methods.carried_pair import CarriedPair
+from backend.methods.mesh_state import mesh_arrays, mesh_from_arrays
+from backend.methods.method import Morph
+from protocol.mesh import MeshData
+
+Float = NDArray[np.float64]
+
+RESOLUTION = 128  # cells along the longest side of the box, where none is asked for
+
+
+class MovingField(ABC):
+    """A function of space and time, negative inside. Positions are relative to the origin of the source.
+
+    ``carried`` is what surrounds the field: both surfaces of the pair, carried to any time. It bounds the region that
+    is searched, and everything that rides along, textures too, rides on it.
+    """
+
+    carried: CarriedPair
+    slope: float  # the gradient of the field is nowhere in the box longer than this
+
+    @abstractmethod
+    def values(self, points: Float, t: float) -> Float:
+        """The field [N] at ``points`` [N, 3] and time ``t`` in 0..1, in lengths of object space."""
+
+    @abstractmethod
+    def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        """Arrays and plain values from which its method makes it again."""
+
+    def box(self, t: float) -> tuple[Float, Float]:
+        """Low and high corner [3] of a box that holds the surface at time ``t``: both surfaces carried there."""
+        both = np.concatenate(self.carried.at(t))
+        low, high = both.min(axis=0), both.max(axis=0)
+        margin = 0.02 * float((high - low).max())
+        return low - margin, high + margin
+
+
+class FieldMorph(Morph):
+    """One closed surface a frame, the first and the last included."""
+
+    def __init__(self, source: MeshData, target: MeshData, field: MovingField, resolution: int = RESOLUTION) -> None:
+        self.source = source
+        self.target = target
+        self.field = field
+        self.resolution = resolution
+        self.time_steps = field.carried.time_steps
+        self._appearance = Appearance(source, target, field.carried)
+
+    def at_resolution(self, resolution: int) -> FieldMorph:
+        return FieldMorph(self.source, self.target, self.field, resolution)
+
+    def frames(self, times: Sequence[float]) -> Iterator[MeshData]:
+        for t in times:
+            yield self._extracted(t)
+
+    def carries(self, points: Float, times: Sequence[float]) -> Iterator[Float]:
+        for moved in self.field.carried.carries(points - self.source.origin, times):
+            yield moved + self.source.origin
+
+    def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        arrays, values = self.field.state()
+        target_arrays, target_values = mesh_arrays(self.target)
+        kept = {f"target.{name}": array for name, array in target_arrays.items()}
+        return arrays | kept, {"field": values, "target": target_values, "resolution": self.resolution}
+
+    @staticmethod
+    def target_of(arrays: Mapping[str, NDArray[Any]], values: Mapping[str, Any]) -> MeshData:
+        """The target of the morph whose ``state()`` was ``arrays`` and ``values``."""
+        own = {name.removeprefix("target."): array for name, array in arrays.items() if name.startswith("target.")}
+        return mesh_from_arrays(own, values["target"])
+
+    def _extracted(self, t: float) -> MeshData:
+        grid = grid_over(*self.field.box(t), self.resolution)
+        positions, triangles = extract(lambda points: self.field.values(points, t), grid, slope=self.field.slope)
+        positions, triangles = without_fragments(positions, triangles, self.field.carried.smallest_part)
+        return MeshData.from_positions(
+            positions + self.source.origin,
+            np.arange(0, 3 * len(triangles) + 1, 3),
+            triangles.reshape(-1),
+            self._appearance.attributes(positions, triangles, t),
+        )
