@@ -21,13 +21,14 @@ from backend.fields.velocity import VelocityShape
 from backend.flow.advect import advect
 from backend.flow.co_moving import CoMoving
 from backend.flow.keyed_path import KeyedPath
+from backend.flow.pace import Pace
 from backend.geometry.gradient_domain import GradientDomain, GradientDomainPath
 from backend.geometry.repair import working_mesh
 from backend.methods.method import Method, Morph, Pair
 from backend.methods.settings import setting
 from backend.methods.surface_morph import Float, SurfaceMorph
 from backend.methods.targets import landing_of
-from backend.methods.velocity_motion import Pace, VelocityMotion
+from backend.methods.velocity_motion import VelocityMotion
 from backend.methods.velocity_paper import PaperPair, PaperTraining, fit_paper
 from backend.training.path_fit import PathFit, fit_path
 from backend.training.run import Run

@@ -14,22 +14,12 @@ from backend.fields.velocity import VelocityField, VelocityShape
 from backend.flow.advect import Path, advect
 from backend.flow.co_moving import CoMoving
 from backend.flow.keyed_path import KeyedPath
+from backend.flow.pace import Pace
 from backend.geometry.binding import Binding
 from backend.geometry.repair import WorkingMesh
 from backend.methods.surface_morph import Float, Motion
 
 CORRECTION_REACH = 0.25  # distance, in frame units, at which a carried point takes half the surface's correction
-
-
-@dataclass(frozen=True)
-class Pace:
-    """Progress of the motion over time: how far it comes to rest at both ends."""
-
-    rest_at_ends: float  # 0: constant rate; 1: starts and stops smoothly
-
-    def progress(self, t: float) -> float:
-        """Progress in 0..1 at time ``t``."""
-        return (1.0 - self.rest_at_ends) * t + self.rest_at_ends * t * t * (3.0 - 2.0 * t)
 
 
 class VelocityMotion(Motion):
