@@ -15,6 +15,7 @@ from protocol.limits import Limits, WireError
 from protocol.mesh import MeshData, MeshError, check_faces, check_structure
 from protocol.messages import (
     EASINGS,
+    TOPOLOGIES,
     Bake,
     Cancel,
     Credit,
@@ -28,12 +29,14 @@ from protocol.messages import (
     PreviewSeen,
     Progress,
     Resume,
+    Stop,
     Submit,
     Timeline,
 )
 
 JOB = re.compile(r"[0-9a-z-]{1,64}\Z")
 MAX_FRAMES = 100_000  # of one timeline
+RESOLUTIONS = (8, 1024)  # least and most cells along the longest side of an extracted frame
 
 
 def _require(holds: bool, code: str, text: str) -> None:
@@ -68,6 +71,25 @@ def check_timeline(timeline: Timeline, limits: Limits, where: str) -> None:
     _require(in_range, "bad-setting", f"frames is {timeline.frames}; it must be from 2 to {MAX_FRAMES}")
     known = timeline.easing in EASINGS
     _require(known, "bad-setting", f"easing is {timeline.easing[:40]!r}; it must be one of {', '.join(EASINGS)}")
+    low, high = RESOLUTIONS
+    cells = low <= timeline.resolution <= high
+    _require(cells, "bad-setting", f"resolution is {timeline.resolution}; it must be from {low} to {high}")
+
+
+def _check_match(pairs: NDArray[Any] | None, weights: NDArray[Any] | None, where: str) -> None:
+    """Pairs [K, 2] and their weights [K], as far as that can be said without the meshes."""
+    if pairs is not None:
+        shape = list(pairs.shape)
+        _require(
+            len(shape) == 2 and shape[1] == 2, "bad-table", f"{where}: pairs have shape {shape}; it must be [K, 2]"
+        )
+    if weights is not None:
+        fits = pairs is not None and weights.shape == (len(pairs),)
+        _require(fits, "bad-table", f"{where}: weights have shape {list(weights.shape)}; one number per pair is needed")
+
+
+def check_stop(stop: Stop, limits: Limits, where: str) -> None:
+    _check_match(stop.pairs, stop.weights, where)
 
 
 def check_request(request: MorphRequest, limits: Limits, where: str) -> None:
@@ -75,12 +97,9 @@ def check_request(request: MorphRequest, limits: Limits, where: str) -> None:
     _require(known, "bad-setting", "correspondence must be auto, vertex-order or table")
     _require((request.correspondence == "table") == (request.pairs is not None), "bad-table",
              "pairs are given with correspondence = table, and only with it")  # fmt: skip
-    if request.pairs is not None:
-        shape = list(request.pairs.shape)
-        _require(len(shape) == 2 and shape[1] == 2, "bad-table", f"pairs have shape {shape}; it must be [K, 2]")
-    if request.weights is not None:
-        fits = request.pairs is not None and request.weights.shape == (len(request.pairs),)
-        _require(fits, "bad-table", f"weights have shape {list(request.weights.shape)}; one number per pair is needed")
+    _check_match(request.pairs, request.weights, where)
+    named = request.topology in TOPOLOGIES
+    _require(named, "bad-setting", f"topology is {request.topology[:40]!r}; it must be one of {', '.join(TOPOLOGIES)}")
     if request.seconds is not None:
         positive = math.isfinite(request.seconds) and request.seconds > 0
         _require(positive, "bad-setting", f"seconds is {request.seconds}; it must be above 0")
@@ -106,8 +125,19 @@ def check_frame(frame: Frame, limits: Limits, where: str) -> None:
             check_faces(frame.face_offsets, frame.face_indices, len(frame.vertices))
         except MeshError as problem:
             raise WireError("bad-mesh", f"{where}: {problem}") from None
+    _check_attributes(frame, where)
     for i, points in enumerate(frame.carried):
         _check_points(points, f"{where}.carried[{i}]")
+
+
+def _check_attributes(frame: Frame, where: str) -> None:
+    own = frame.face_indices is not None
+    _require(own or not frame.attributes, "bad-message", f"{where} has attributes, but no faces that they belong to")
+    counts = (len(frame.vertices), 0 if frame.face_indices is None else len(frame.face_indices))
+    for name, values in frame.attributes.items():
+        _require(len(values) in counts, "bad-mesh",
+                 f"{where}: attribute {name[:40]!r} has shape {list(values.shape)}; its first number must be that of "
+                 f"the vertices, {counts[0]}, or of the face corners, {counts[1]}")  # fmt: skip
 
 
 def check_preview(preview: Preview, limits: Limits, where: str) -> None:
@@ -117,6 +147,8 @@ def check_preview(preview: Preview, limits: Limits, where: str) -> None:
     fits = len(shape) == 3 and shape[2] == 3 and preview.times.shape == shape[:1]
     _require(fits, "bad-message", f"{where} needs times [P] and vertices [P, V, 3]")
     _check_size(shape[1], 0, limits, where)
+    alone = not preview.meshes or (len(preview.meshes) == shape[0] and shape[1] == 0)
+    _require(alone, "bad-message", f"{where} needs a mesh for each of its {shape[0]} times and no vertices, or no mesh")
 
 
 def check_credit(credit: Credit, limits: Limits, where: str) -> None:
@@ -151,6 +183,7 @@ def _job_or_none(message: Error, limits: Limits, where: str) -> None:
 CHECKS: dict[type, Callable[[Any, Limits, str], None]] = {
     MeshData: check_mesh,
     Timeline: check_timeline,
+    Stop: check_stop,
     MorphRequest: check_request,
     Submit: _job_only,
     Bake: check_bake,

@@ -76,10 +76,19 @@ class MethodSpec:
     def etag(self) -> str:
         """Changes whenever a setting, a default, a range or a preset changes; a submission repeats it."""
         plain = asdict(self)
+        del plain["topologies"]  # no setting; version 1.0 does not have it
         for setting in plain["settings"]:  # 0 and 0.0 are one range, whichever of them was written down
             for end in ("minimum", "maximum"):
                 setting[end] = None if setting[end] is None else float(setting[end])
         return hashlib.sha256(msgpack.packb(plain)).hexdigest()[:16]
+
+    def check_topology(self, asked: str) -> None:
+        """``SettingError`` where the method cannot make the topology that was asked for."""
+        if asked != "auto" and asked not in self.topologies:
+            made = " or ".join((*self.topologies, "auto"))
+            raise SettingError(
+                f"method {self.name} does not make topology {asked!r}; ask for {made}, or choose another method"
+            )
 
     def resolve(self, preset: str, changed: Mapping[str, object]) -> dict[str, SettingValue]:
         """Every setting's value: defaults, then the preset, then what was changed by hand. Raises ``SettingError``."""

@@ -20,7 +20,7 @@ import backend
 from backend.service.parts_file import read_parts, write_parts
 from protocol import wire
 from protocol.limits import WireError
-from protocol.messages import PROTOCOL, Welcome
+from protocol.messages import PROTOCOL, MorphRequest, Welcome
 from protocol.settings import MethodSpec, SettingError
 
 _FILE: Final = "catalogue.bin"
@@ -63,17 +63,18 @@ class Catalogue:
         there = ", ".join(spec.name for spec in methods)
         raise WireError("unknown-method", f"this backend has no method {name!r}; it has {there}")
 
-    def check(self, name: str, etag: str, preset: str, changed: dict[str, object]) -> None:
+    def check(self, request: MorphRequest) -> None:
         """Whether a submission fits the advertised method; ``WireError`` says why not."""
-        spec = self.method(name)
-        if etag != spec.etag:
+        spec = self.method(request.method)
+        if request.etag != spec.etag:
             raise WireError(
                 "stale-settings",
-                f"the settings of method {name} have changed in the backend since they were read; reconnect, look at "
-                "the settings and submit again",
+                f"the settings of method {request.method} have changed in the backend since they were read; reconnect, "
+                "look at the settings and submit again",
             )
         try:
-            spec.resolve(preset, changed)
+            spec.resolve(request.preset, request.settings)
+            spec.check_topology(request.topology)
         except SettingError as error:
             raise WireError("bad-setting", str(error)) from None
 

@@ -7,7 +7,7 @@ import hmac
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
@@ -281,6 +281,8 @@ class Desk:
                 raise WireError("job-exists", f"job {message.job} exists with another content; use a new job id")
             record = self._record(message, digest.hexdigest())
             client.streams.follow(message.job).resume(0)
+            if isinstance(message, Submit) and client.minor < 1:
+                parts = self._as_it_knows(message)
             self.scheduler.submit(record, parts)
         except WireError as error:
             self._answer(client, Error(error.code, error.message, job=message.job))
@@ -289,6 +291,15 @@ class Desk:
             failure = failure_of(error)
             self._answer(client, Error(failure.code, failure.message, failure.detail, failure.retryable, message.job))
 
+    def _as_it_knows(self, submit: Submit) -> Sequence[memoryview]:
+        """The submission of a client of version 1.0: faces stay where they can, and previews have no faces at all."""
+        request = submit.request
+        if "keep" in self._catalogue.method(request.method).topologies:
+            request = replace(request, topology="keep")
+        else:
+            request = replace(request, preview_frames=0)
+        return [memoryview(part) for part in wire.encode(replace(submit, request=request))]
+
     def _record(self, message: Submit | Bake, digest: str) -> JobRecord:
         """The record of a new job; ``WireError`` says why it is not taken."""
         waiting = len(self.scheduler.active())
@@ -296,7 +307,7 @@ class Desk:
             raise WireError("busy", f"{waiting} jobs are waiting already; submit again when some of them are done")
         if isinstance(message, Submit):
             request = message.request
-            self._catalogue.check(request.method, request.etag, request.preset, dict(request.settings))
+            self._catalogue.check(request)
             return JobRecord(message.job, digest, request.device, request.timeline.frames, created=time.time())
         base = self._journal.records.get(message.base)
         if base is not None and base.base:  # a bake is baked again from the job that was trained

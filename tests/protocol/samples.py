@@ -1,6 +1,8 @@
-"""One message of every kind, and the meshes in them. The golden frames are made of these: change nothing here."""
+"""One message of every kind, and the meshes in them. The golden frames are made of these: only add at the end."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 
@@ -26,6 +28,7 @@ from protocol.messages import (
     Refused,
     Resume,
     Shutdown,
+    Stop,
     Submit,
     Timeline,
     Welcome,
@@ -85,6 +88,19 @@ def request() -> MorphRequest:
     )
 
 
+def request_with_stops() -> MorphRequest:
+    """What version 1.1 added to a request."""
+    return replace(
+        request(),
+        topology="remesh",
+        stops=(
+            Stop(square(0.25), np.array([[0, 1], [2, 2]], np.int32), np.array([1.0, 0.5], np.float32)),
+            Stop(square(0.75)),
+        ),
+        timeline=Timeline(5, resolution=64),
+    )
+
+
 def messages() -> tuple[Message, ...]:
     vertices = square().vertices
     return (
@@ -123,4 +139,28 @@ def messages() -> tuple[Message, ...]:
         Gone("job-1"),
         Pong(41, "server-session"),
         Finish("job-1"),
+        # added by version 1.1
+        Submit("job-3", request_with_stops()),
+        Bake("job-4", "job-3", Timeline(12, resolution=256)),
+        Welcome(
+            (1, 1),
+            "tweenfield 1.1",
+            "server-session",
+            (replace(method(), topologies=("keep", "remesh")),),
+            ("cpu",),
+            {"vertices": 1000000},
+        ),
+        Preview("job-3", 1, np.array([0.0, 1.0]), np.zeros((2, 0, 3), "f4"), (square(), square(1.0))),
+        Frame(
+            "job-3",
+            2,
+            5,
+            0.5,
+            vertices,
+            np.zeros(3),
+            1.0,
+            square().face_offsets,
+            square().face_indices,
+            attributes=square().attributes,
+        ),
     )
