@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
-import numpy as np
 from numpy.typing import NDArray
 
 from backend.geometry.binding import Binding
-from backend.geometry.gradient_domain import GradientDomain, GradientDomainPath
 from backend.geometry.repair import WorkingMesh, working_mesh
 from backend.methods.method import Method, Morph, Pair
+from backend.methods.sequence import kept_poses, pose_path, poses_arrays, poses_of
 from backend.methods.settings import NoSettings
 from backend.methods.surface_morph import Float, Motion, SurfaceMorph
-from backend.methods.targets import landing_of
 from backend.training.run import Run
 from protocol.mesh import MeshData
 from protocol.settings import SettingValue
@@ -25,10 +23,11 @@ class ArapMotion(Motion):
 
     time_steps = 0
 
-    def __init__(self, surface: WorkingMesh, end: Float) -> None:
+    def __init__(self, surface: WorkingMesh, poses: Sequence[Float]) -> None:
+        """``poses`` [W, 3]: the stops, and the end."""
         self._surface = surface
-        self._end = end  # [W, 3]
-        self._path = GradientDomainPath(GradientDomain(surface.positions, surface.triangles), end)
+        self._poses = poses
+        self._path = pose_path(surface, poses)
 
     def positions(self, times: Sequence[float]) -> Iterator[Float]:
         for t in times:
@@ -40,7 +39,7 @@ class ArapMotion(Motion):
             yield points + binding.interpolate((self._path.positions(t) - self._surface.positions)[binding.vertices])
 
     def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-        return {"end": self._end}, {}
+        return poses_arrays(self._poses), {}
 
 
 class Arap(Method):
@@ -50,14 +49,13 @@ class Arap(Method):
     label: ClassVar[str] = "As rigid as possible"
     doc: ClassVar[str] = "Triangles turn instead of shrinking: seconds, but nothing around the surface is moved"
     needs_correspondence: ClassVar[bool] = True
+    passes_stops: ClassVar[bool] = True
     settings_type: ClassVar[type] = NoSettings
     presets: ClassVar[Mapping[str, Mapping[str, SettingValue]]] = {"draft": {}, "standard": {}, "high": {}}
 
     def fit(self, pair: Pair, settings: NoSettings, run: Run) -> Morph:
-        end = landing_of(pair).positions
-        return SurfaceMorph.of(pair, ArapMotion(pair.source_surface, end))
+        return SurfaceMorph.of(pair, ArapMotion(pair.source_surface, poses_of(pair)[1:]))
 
     def restore(self, source: MeshData, arrays: Mapping[str, NDArray[Any]], values: Mapping[str, Any]) -> Morph:
         surface = working_mesh(source, "source")
-        end = np.asarray(arrays["end"], np.float64)
-        return SurfaceMorph.restored(source, surface, ArapMotion(surface, end), arrays)
+        return SurfaceMorph.restored(source, surface, ArapMotion(surface, kept_poses(arrays)), arrays)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,21 +16,24 @@ import torch
 from numpy.typing import NDArray
 
 from backend.device import choose_device
+from backend.fields.sequence_velocity import SequenceVelocity
 from backend.fields.velocity import VelocityField as Velocity
 from backend.fields.velocity import VelocityShape
 from backend.flow.advect import advect
 from backend.flow.co_moving import CoMoving
 from backend.flow.keyed_path import KeyedPath
 from backend.flow.pace import Pace
-from backend.geometry.gradient_domain import GradientDomain, GradientDomainPath
 from backend.geometry.repair import working_mesh
 from backend.methods.method import Method, Morph, Pair
+from backend.methods.sequence import leg_by_leg, pose_path, poses_of, through_poses, time_steps_of
 from backend.methods.settings import setting
 from backend.methods.surface_morph import Float, SurfaceMorph
 from backend.methods.targets import landing_of
 from backend.methods.velocity_motion import VelocityMotion
 from backend.methods.velocity_paper import PaperPair, PaperTraining, fit_paper
+from backend.methods.velocity_sequence import SequenceTraining, fit_sequence
 from backend.training.path_fit import PathFit, fit_path
+from backend.training.path_samples import vertex_normals
 from backend.training.run import Run
 from backend.training.schedule import Halving
 from protocol.mesh import MeshData
@@ -61,7 +64,10 @@ class VelocitySettings:
         maximum=100.0,
         unit="radians per unit",
     )
-    time_steps: int = setting(24, "Steps of the integration", minimum=2, maximum=1000, unit="steps")
+    time_steps: int = setting(
+        24, "Steps of the integration; half as many from pose to pose where there are stops",
+        minimum=2, maximum=1000, unit="steps",
+    )  # fmt: skip
     integrator: str = setting(
         "midpoint",
         "How the flow of the field is integrated",
@@ -69,6 +75,10 @@ class VelocitySettings:
     )
     rest_at_ends: float = setting(
         0.5, "How far the motion comes to rest at both ends: 0 constant rate, 1 a smooth start and stop",
+        minimum=0.0, maximum=1.0,
+    )  # fmt: skip
+    rest_at_stops: float = setting(
+        0.0, "How far the motion comes to rest at the poses between: 0 passes smoothly, 1 stands still for a moment",
         minimum=0.0, maximum=1.0,
     )  # fmt: skip
     shell: float = setting(
@@ -80,14 +90,9 @@ class VelocitySettings:
     )
     smoothness: float = setting(0.0, "Weight of the smoothness loss", minimum=0.0, maximum=1e6)
     divergence: float = setting(0.0, "Weight of the divergence loss, which keeps volumes", minimum=0.0, maximum=1e6)
-    distortion: float = setting(
-        0.0, "Weight of the distortion loss, which keeps shapes (path)", minimum=0.0, maximum=1e6
-    )
+    distortion: float = setting(0.0, "Weight of the distortion loss, which keeps shapes", minimum=0.0, maximum=1e6)
     stretching: float = setting(
-        0.0,
-        "Weight of the stretching loss, which keeps lengths in the surface (path)",
-        minimum=0.0,
-        maximum=1e6,
+        0.0, "Weight of the stretching loss, which keeps lengths in the surface", minimum=0.0, maximum=1e6
     )
     match: float = setting(200.0, "Weight of the matching loss (matching)", minimum=0.0, maximum=1e6)
 
@@ -99,6 +104,7 @@ class VelocityField(Method):
     label: ClassVar[str] = "Velocity field"
     doc: ClassVar[str] = "A trained flow between both shapes: natural in-betweens, exact ends, other objects ride along"
     needs_correspondence: ClassVar[bool] = True
+    passes_stops: ClassVar[bool] = True
     settings_type: ClassVar[type] = VelocitySettings
     presets: ClassVar[Mapping[str, Mapping[str, SettingValue]]] = {
         "draft": {"steps": 400, "time_steps": 12},
@@ -116,17 +122,36 @@ class VelocityField(Method):
             "rest_at_ends": 0.0,
             "smoothness": 20.0,
         },
+        "sequence": {
+            "supervision": "matching",
+            "steps": 4000,
+            "batch": 8192,
+            "width": 256,
+            "depth": 8,
+            "learning_rate": 5e-4,
+            "time_steps": 10,
+            "integrator": "euler",
+            "rest_at_ends": 0.0,
+            "smoothness": 20.0,
+            "divergence": 20.0,
+            "distortion": 100.0,
+            "stretching": 0.7,
+            "match": 100.0,
+        },
     }
 
     def fit(self, pair: Pair, settings: VelocitySettings, run: Run) -> Morph:
         landing = landing_of(pair)
         surface = pair.source_surface
+        poses = poses_of(pair)
+        legs = len(poses) - 1
+        settings = replace(settings, time_steps=time_steps_of(settings.time_steps, legs))
         with run.phase("path"):
-            frame = CoMoving.of(surface.positions, landing.positions)
-            pace = Pace(settings.rest_at_ends)
-            path = _keyed_path(pair, landing.positions, frame, pace, settings.time_steps, run)
+            frame = CoMoving.through(poses)
+            pace = Pace(settings.rest_at_ends, settings.rest_at_stops, legs)
+            path = _keyed_path(pair, poses, frame, pace, settings.time_steps, run)
 
-        def morph(velocity: Velocity, corrected: torch.Tensor) -> Morph:
+        def morph(velocity: Velocity | SequenceVelocity, corrected: torch.Tensor) -> Morph:
             motion = VelocityMotion(surface, landing.positions, velocity, frame, pace, settings.integrator, corrected)
             return SurfaceMorph.of(pair, motion)
 
@@ -138,8 +163,10 @@ class VelocityField(Method):
             if settings.supervision == "path":
                 corrected = path.positions
             else:
-                flow = _flow(velocity, path.positions[0], settings)
-                corrected = flow + _spread(path.positions[-1] - flow[-1], settings.time_steps, pace)
+                stops = path.positions[:: settings.time_steps // legs]
+                corrected = leg_by_leg(
+                    velocity, stops, steps=settings.time_steps, method=settings.integrator, pace=pace
+                )
             run.facts["raw_flow_corr_error_t1"] = _raw_flow_error(pair, velocity, path, frame, settings)
         return morph(velocity, corrected)
 
@@ -149,10 +176,9 @@ class VelocityField(Method):
         return SurfaceMorph.restored(source, surface, motion, arrays)
 
 
-def _keyed_path(pair: Pair, end: Float, frame: CoMoving, pace: Pace, steps: int, run: Run) -> KeyedPath:
+def _keyed_path(pair: Pair, poses: list[Float], frame: CoMoving, pace: Pace, steps: int, run: Run) -> KeyedPath:
     """The gradient-domain path in the co-moving frame, at the time steps of the integration."""
-    surface = pair.source_surface
-    whole = GradientDomainPath(GradientDomain(surface.positions, surface.triangles), end)
+    whole = pose_path(pair.source_surface, poses[1:], frame)
     keys = []
     for step in range(steps + 1):
         run.progress(step, steps)
@@ -161,8 +187,12 @@ def _keyed_path(pair: Pair, end: Float, frame: CoMoving, pace: Pace, steps: int,
     return KeyedPath.through(torch.stack(keys).to(run.device))
 
 
-def _train(pair: Pair, settings: VelocitySettings, path: KeyedPath, run: Run, preview: Any) -> Velocity:
+def _train(
+    pair: Pair, settings: VelocitySettings, path: KeyedPath, run: Run, preview: Any
+) -> Velocity | SequenceVelocity:
     """V by the chosen supervision, leaving time to measure what it reached."""
+    if settings.supervision == "matching" and (pair.stops or settings.distortion or settings.stretching):
+        return _train_sequence(pair, settings, path, run, preview)
     if settings.supervision == "matching":
         return _train_by_matching(settings, path, run, preview)
     shape = VelocityShape(settings.width, settings.depth, "sine", space_frequency=settings.space_frequency)
@@ -193,8 +223,6 @@ def _steps(settings: VelocitySettings, run: Run) -> int:
 
 def _train_by_matching(settings: VelocitySettings, path: KeyedPath, run: Run, preview: Any) -> Velocity:
     """The paper's own training, on the pairs as they landed."""
-    if settings.distortion or settings.stretching:
-        run.warn("the distortion and stretching losses need path supervision; they were left out")
     start, end = path.positions[0], path.positions[-1]
     training = PaperTraining(
         steps=settings.time_steps,
@@ -215,21 +243,46 @@ def _train_by_matching(settings: VelocitySettings, path: KeyedPath, run: Run, pr
     return velocity
 
 
-def _flow(velocity: Velocity, points: torch.Tensor, settings: VelocitySettings) -> torch.Tensor:
+def _train_sequence(
+    pair: Pair, settings: VelocitySettings, path: KeyedPath, run: Run, preview: Any
+) -> SequenceVelocity:
+    """The successor's training, on all legs together."""
+    leg_steps = settings.time_steps // (len(pair.stops) + 1)
+    training = SequenceTraining(
+        leg_steps=leg_steps,
+        width=settings.width,
+        depth=settings.depth,
+        batch=settings.batch,
+        updates=_steps(settings, run),
+        schedule=Halving(first=settings.learning_rate),
+        match_weight=settings.match,
+        smooth_weight=settings.smoothness,
+        divergence_weight=settings.divergence,
+        distortion_weight=settings.distortion,
+        stretching_weight=settings.stretching,
+    )
+    poses = path.positions[::leg_steps]
+    triangles = torch.as_tensor(pair.source_surface.triangles, device=poses.device)
+    reserve = 0.05 * min(run.seconds_left(), 60.0)
+    normals = vertex_normals(poses, triangles)
+    velocity, outcome = fit_sequence(poses, normals, training, run, reserve=reserve, preview=preview)
+    run.facts["training_steps"] = outcome.steps
+    run.facts["training_loss"] = outcome.best_loss
+    return velocity
+
+
+def _flow(velocity: Velocity | SequenceVelocity, points: torch.Tensor, settings: VelocitySettings) -> torch.Tensor:
     """Where the field alone carries points [N, 3] given at time 0: [K + 1, N, 3]."""
     return advect(velocity, points, steps=settings.time_steps, method=settings.integrator).positions
 
 
-def _so_far(velocity: Velocity, path: KeyedPath, settings: VelocitySettings, pace: Pace) -> torch.Tensor:
-    """What the field does as it is, integrated coarsely, with the end put right [K' + 1, W, 3]: for previews."""
-    steps = min(PREVIEW_STEPS, settings.time_steps)
+def _so_far(
+    velocity: Velocity | SequenceVelocity, path: KeyedPath, settings: VelocitySettings, pace: Pace
+) -> torch.Tensor:
+    """What the field does as it is, integrated coarsely, with the poses put right [K' + 1, W, 3]: for previews."""
+    steps = min(max(PREVIEW_STEPS // pace.legs, 1) * pace.legs, settings.time_steps)
     flow = advect(velocity, path.positions[0], steps=steps, method=settings.integrator).positions
-    return flow + _spread(path.positions[-1] - flow[-1], steps, pace)
-
-
-def _spread(last: torch.Tensor, steps: int, pace: Pace) -> torch.Tensor:
-    """A residual at the end [W, 3] spread smoothly over time [K + 1, W, 3]."""
-    return torch.stack([pace.progress(step / steps) * last for step in range(steps + 1)])
+    return through_poses(flow, path.positions[:: settings.time_steps // pace.legs], pace)
 
 
 def _seconds_to_measure(velocity: Velocity, path: KeyedPath, settings: VelocitySettings) -> float:
@@ -242,7 +295,7 @@ def _seconds_to_measure(velocity: Velocity, path: KeyedPath, settings: VelocityS
 
 
 def _raw_flow_error(
-    pair: Pair, velocity: Velocity, path: KeyedPath, frame: CoMoving, settings: VelocitySettings
+    pair: Pair, velocity: Velocity | SequenceVelocity, path: KeyedPath, frame: CoMoving, settings: VelocitySettings
 ) -> float:
     """Mean distance of vertices carried by the field alone from their partners, in diagonals of the source.
 

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from backend.fields.velocity import VelocityField, VelocityShape
+from backend.fields.sequence_velocity import SequenceVelocity, field_of
+from backend.fields.velocity import VelocityField
 from backend.flow.advect import Path, advect
 from backend.flow.co_moving import CoMoving
 from backend.flow.keyed_path import KeyedPath
@@ -32,7 +33,7 @@ class VelocityMotion(Motion):
         self,
         surface: WorkingMesh,
         end: Float,  # [W, 3]
-        velocity: VelocityField,
+        velocity: VelocityField | SequenceVelocity,
         frame: CoMoving,
         pace: Pace,
         integrator: str,
@@ -75,7 +76,7 @@ class VelocityMotion(Motion):
         values = {
             "shape": asdict(self._velocity.shape),
             "frame": self._frame.state(),
-            "rest_at_ends": self._pace.rest_at_ends,
+            **asdict(self._pace),
             "integrator": self._integrator,
         }
         return arrays, values
@@ -85,7 +86,7 @@ class VelocityMotion(Motion):
         surface: WorkingMesh, arrays: dict[str, NDArray[Any]], values: dict[str, Any], device: torch.device
     ) -> VelocityMotion:
         """The motion whose ``state()`` was ``arrays`` and ``values``."""
-        velocity = VelocityField(VelocityShape(**values["shape"]))
+        velocity = field_of(values["shape"])
         prefix = "velocity."
         weights = {k[len(prefix) :]: torch.tensor(v) for k, v in arrays.items() if k.startswith(prefix)}
         velocity.load_state_dict(weights)
@@ -94,7 +95,7 @@ class VelocityMotion(Motion):
             np.asarray(arrays["end"], np.float64),
             velocity.to(device),
             CoMoving.from_state(values["frame"]),
-            Pace(values["rest_at_ends"]),
+            Pace(values["rest_at_ends"], values.get("rest_at_stops", 0.0), values.get("legs", 1)),
             values["integrator"],
             torch.tensor(arrays["corrected"], device=device),
         )

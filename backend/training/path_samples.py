@@ -31,7 +31,7 @@ class PathSampler:
     def __init__(self, path: KeyedPath, triangles: Tensor, shell: float, generator: torch.Generator) -> None:
         """``triangles`` [T, 3]; ``shell``: standard deviation of the distance from the surface, frame units."""
         self._path = path
-        self._normals = KeyedPath.through(_vertex_normals(path.positions, triangles))
+        self._normals = KeyedPath.through(vertex_normals(path.positions, triangles))
         self._triangles = triangles
         self._shell = shell
         self._generator = generator
@@ -71,7 +71,7 @@ class PathSampler:
         )
 
 
-def _vertex_normals(positions: Tensor, triangles: Tensor) -> Tensor:
+def vertex_normals(positions: Tensor, triangles: Tensor) -> Tensor:
     """Unit vertex normals [K + 1, W, 3], area-weighted means of the triangles'."""
     normals = torch.zeros_like(positions)
     for key in range(len(positions)):
