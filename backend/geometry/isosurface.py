@@ -8,8 +8,19 @@ from dataclasses import dataclass
 import igl
 import numpy as np
 
-from backend.geometry.arrays import Float64, Int64
+from backend.geometry.arrays import Flags, Float64, Int64
 from backend.geometry.triangles import areas, parts
+
+Function = Callable[[Float64], Float64]  # [N, 3] -> [N], negative inside
+
+BATCH = 65_536  # points a call
+COARSE_BLOCKS = 8  # along the longest side, at least: smaller parts than such a block can only be seen by the slope
+SLACK = 1.001  # the slope is a figure of the field without its rounding
+CLEARANCE = 1e-3  # of a cell: no value is nearer to 0, so no two vertices of the mesh meet at a node of the grid
+
+# Corners of a cell in the order of marching cubes [8, 3], and, for its six faces, the neighbour's offset and corners.
+CORNERS = np.array([(0, 0, 0), (1, 0, 0), (1, 1, 0), (0, 1, 0), (0, 0, 1), (1, 0, 1), (1, 1, 1), (0, 1, 1)])
+FACES = [(axis, side, np.flatnonzero(CORNERS[:, axis] == (side > 0))) for axis in range(3) for side in (-1, 1)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,25 +40,26 @@ def grid_over(low: Float64, high: Float64, resolution: int) -> Grid:
 
 
 def extract(
-    values: Callable[[Float64], Float64],  # [N, 3] -> [N], negative inside
+    values: Function,
     grid: Grid,
     *,
     slope: float,
 ) -> tuple[Float64, Int64]:
-    """Positions [V, 3] and triangles [T, 3] of the zero level, closed; beyond the grid everything is outside."""
-    n = np.array(grid.counts) + 1
-    index = np.arange(n.prod()).reshape(n)
-    nodes = np.stack(np.meshgrid(*[np.arange(k) for k in n], indexing="ij"), -1).reshape(-1, 3)
-    points = grid.low + grid.cell * nodes
-    field = np.array(values(points), np.float64)
-    rim = ((nodes == 0) | (nodes == n - 1)).any(axis=1)
-    field[rim] = np.maximum(field[rim], 1e-3 * grid.cell)
-    corners = [(0, 0, 0), (1, 0, 0), (1, 1, 0), (0, 1, 0), (0, 0, 1), (1, 0, 1), (1, 1, 1), (0, 1, 1)]
-    ends = n - 1
-    cells = np.stack(
-        [index[a : a + ends[0], b : b + ends[1], c : c + ends[2]].reshape(-1) for a, b, c in corners], axis=1
+    """Positions [V, 3] and triangles [T, 3] of the zero level, closed; beyond the grid everything is outside.
+
+    ``slope``: nowhere is the gradient of the function longer. If that holds, the mesh is that of marching cubes over
+    every cell, and if it does not, parts of the surface may be missed, but what is found is closed all the same. The
+    function is evaluated near the surface only: twice the resolution costs four times as much. Raises ``ValueError``
+    where a value is not a finite number.
+    """
+    nodes = _Nodes(values, grid, slope)
+    cells = _crossed(nodes, _cells_near(nodes, slope * grid.cell))
+    if not len(cells):
+        return np.zeros((0, 3)), np.zeros((0, 3), np.int64)
+    used, corners = np.unique(nodes.keys(cells[:, None] + CORNERS), return_inverse=True)
+    positions, triangles, _ = igl.marching_cubes(
+        nodes.at(used), nodes.points(used), np.ascontiguousarray(corners.reshape(-1, 8), np.int64), 0.0
     )
-    positions, triangles, _ = igl.marching_cubes(field, points, cells, 0.0)
     return np.asarray(positions), np.asarray(triangles, np.int64)
 
 
@@ -61,3 +73,131 @@ def without_fragments(positions: Float64, triangles: Int64, smallest: float) -> 
     kept = triangles[area[of_face] >= smallest * area.sum()]
     used, compact = np.unique(kept, return_inverse=True)
     return positions[used], compact.reshape(-1, 3).astype(np.int64)
+
+
+class _Nodes:
+    """Values at the corners of the cells, each asked for once. A key is a node's place in the whole grid."""
+
+    def __init__(self, values: Function, grid: Grid, slope: float) -> None:
+        self.ends = np.array(grid.counts, np.int64)
+        self._values = values
+        self._grid = grid
+        self._strides = np.array([(self.ends[1] + 1) * (self.ends[2] + 1), self.ends[2] + 1, 1])
+        self._clearance = CLEARANCE * grid.cell * slope
+        self._known = np.zeros(0, np.int64)  # keys, rising
+        self._found = np.zeros(0)
+
+    def keys(self, nodes: Int64) -> Int64:
+        """Keys [...] of nodes [..., 3]."""
+        return np.asarray(nodes @ self._strides)
+
+    def points(self, keys: Int64) -> Float64:
+        """Places [N, 3] of nodes [N]."""
+        return np.asarray(self._grid.low + self._grid.cell * self._places(keys))
+
+    def at(self, keys: Int64) -> Float64:
+        """Values at nodes [N], never 0, positive all around the grid."""
+        asked = np.unique(keys)
+        new = asked[~self._has(asked)]
+        if len(new):
+            found = np.concatenate([self._evaluated(new[k : k + BATCH]) for k in range(0, len(new), BATCH)])
+            order = np.argsort(np.concatenate([self._known, new]), kind="stable")
+            self._found = np.concatenate([self._found, found])[order]
+            self._known = np.concatenate([self._known, new])[order]
+        return self._found[np.searchsorted(self._known, keys)]
+
+    def _has(self, keys: Int64) -> Flags:
+        place = np.searchsorted(self._known, keys)
+        inside = place < len(self._known)
+        inside[inside] = self._known[place[inside]] == keys[inside]
+        return inside
+
+    def _places(self, keys: Int64) -> Int64:
+        return np.asarray(keys[:, None] // self._strides % (self.ends + 1))
+
+    def _evaluated(self, keys: Int64) -> Float64:
+        points = self.points(keys)
+        found = np.array(self._values(points), np.float64)  # [N]
+        if found.shape != keys.shape:
+            raise ValueError(f"the field gave values of shape {list(found.shape)} for {len(keys)} points")
+        bad = np.flatnonzero(~np.isfinite(found))
+        if len(bad):
+            place = ", ".join(f"{x:.6g}" for x in points[bad[0]])
+            raise ValueError(
+                f"the field is {found[bad[0]]} at ({place}) and at {len(bad) - 1} more of {len(keys)} points"
+            )
+        found = np.where(found < 0.0, np.minimum(found, -self._clearance), np.maximum(found, self._clearance))
+        places = self._places(keys)
+        rim = ((places == 0) | (places == self.ends)).any(axis=1)
+        found[rim] = np.maximum(found[rim], self._clearance)
+        return found
+
+
+def _cells_near(nodes: _Nodes, step: float) -> Int64:
+    """First corners [C, 3] of all cells that the surface can cross where the value changes by ``step`` a cell at most.
+
+    From coarse to fine: a block of cells is cut into eight as long as the value at its middle node is small enough
+    for a change of sign within it. Where the middle of a block has another sign than that of the block it was cut
+    from, it is kept whatever the slope says.
+    """
+    size = 2
+    while 2 * size * COARSE_BLOCKS <= nodes.ends.max():
+        size *= 2
+    axes = [np.arange(0, end, size) for end in nodes.ends]
+    blocks = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 3)
+    before = np.zeros(len(blocks))
+    while True:
+        ends = np.minimum(blocks + size, nodes.ends)
+        middle = blocks + (ends - blocks) // 2
+        value = nodes.at(nodes.keys(middle))
+        radius = np.linalg.norm(np.maximum(middle - blocks, ends - middle), axis=1)
+        rim = ((blocks == 0) | (ends == nodes.ends)).any(axis=1)
+        near = (np.abs(value) <= SLACK * step * radius) | (value * before < 0.0) | (rim & (value < 0.0))
+        size //= 2
+        blocks = (blocks[near][:, None] + size * CORNERS).reshape(-1, 3)
+        inside = (blocks < nodes.ends).all(axis=1)
+        blocks, before = blocks[inside], np.repeat(value[near], 8)[inside]
+        if size == 1:
+            return _unsure(nodes, blocks, step)
+
+
+def _unsure(nodes: _Nodes, cells: Int64, step: float) -> Int64:
+    """Those of ``cells`` [C, 3] whose sign is not already known from two opposite corners.
+
+    They are the odd one, which is the middle of a block of eight cells and was asked for before, and the even one,
+    which the cell shares with its neighbours in the next blocks. All other corners are one or sqrt 2 cells away.
+    """
+    odd, even = cells | 1, cells + (cells & 1)
+    a, b = nodes.at(nodes.keys(odd)), nodes.at(nodes.keys(even))
+    far, near = np.maximum(np.abs(a), np.abs(b)), np.minimum(np.abs(a), np.abs(b))
+    rim = ((cells == 0) | (cells == nodes.ends - 1)).any(axis=1)
+    sure = (a * b > 0.0) & ((far > SLACK * step * np.sqrt(2.0)) | (near > SLACK * step)) & ~(rim & (a < 0.0))
+    return cells[~sure]
+
+
+def _crossed(nodes: _Nodes, cells: Int64) -> Int64:
+    """Those of ``cells`` [C, 3] whose corners differ in sign, and all that follow across faces that do, in order."""
+    key = nodes.keys(cells)  # a cell's key is that of its first corner
+    seen = np.unique(key)
+    found = []
+    cells = cells[np.unique(key, return_index=True)[1]]
+    while len(cells):
+        inside = nodes.at(nodes.keys(cells[:, None] + CORNERS)) < 0.0  # [C, 8]
+        mixed = inside.any(axis=1) & ~inside.all(axis=1)
+        cells, inside = cells[mixed], inside[mixed]
+        found.append(cells)
+        beyond = []
+        for axis, side, corners in FACES:
+            face = inside[:, corners]
+            crossing = cells[face.any(axis=1) & ~face.all(axis=1)].copy()
+            crossing[:, axis] += side
+            beyond.append(crossing)
+        cells = np.concatenate(beyond)
+        key, first = np.unique(nodes.keys(cells), return_index=True)
+        new = ~np.isin(key, seen, assume_unique=True)
+        cells = cells[first[new]]
+        seen = np.union1d(seen, key)
+    if not found:
+        return cells
+    crossed = np.concatenate(found)
+    return np.asarray(crossed[np.argsort(nodes.keys(crossed))])
