@@ -14,17 +14,20 @@ import torch
 
 import backend
 from backend.correspondence.correspondence import Correspondence, CorrespondenceError
+from backend.correspondence.landing import Landing
 from backend.correspondence.table import check_pairs
 from backend.correspondence.vertex_order import from_vertex_order, same_vertex_order
 from backend.geometry.repair import WorkingMesh, working_mesh
 from backend.memory import peak_memory, reset_peak_memory
-from backend.methods.method import Morph, Pair
+from backend.methods.method import Method, Morph, Pair
 from backend.methods.registry import get, spec
-from backend.methods.targets import landed
+from backend.methods.targets import landed, landing_on
 from backend.timeline import times_of
+from backend.topology import choose
 from backend.training.run import Run
 from protocol.mesh import MeshData
 from protocol.messages import MorphRequest, Timeline
+from protocol.settings import SettingError
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,9 +56,7 @@ def prepare(request: MorphRequest, warn: Callable[[str], None]) -> Pair:
     target_surface = working_mesh(request.target, "target")
     for message in (*source_surface.warnings, *target_surface.warnings):
         warn(message)
-    # Both surfaces relative to the source's origin.
-    shift = target_surface.origin - source_surface.origin
-    target_surface = replace(target_surface, positions=target_surface.positions + shift, origin=source_surface.origin)
+    target_surface = _beside(source_surface, target_surface)
     found = _correspondence(request)
     on_surfaces = None if found is None else _on_surfaces(found, source_surface, target_surface)
     by_order = found is not None and found.way == "vertex-order"
@@ -69,9 +70,13 @@ def train(request: MorphRequest, run: Run) -> Trained:
     reset_peak_memory()
     method = get(request.method)
     values = spec(method).resolve(request.preset, request.settings)
-    _seed(run.seed)
+    _check_wishes(request, method)
+    torch.manual_seed(run.seed)
     with run.phase("preparing"):
         pair = landed(prepare(request, run.warn), run)
+        pair = replace(pair, stops=_stops(request, pair, run))
+        choice = choose(request.topology, pair, method.topologies)
+        pair = replace(pair, topology=choice.topology)
     morph = method.fit(pair, method.settings_type(**values), run)
     report: dict[str, Any] = {
         "method": method.name,
@@ -79,6 +84,9 @@ def train(request: MorphRequest, run: Run) -> Trained:
         "settings": values,
         "seed": run.seed,
         "correspondence": None if pair.correspondence is None else pair.correspondence.way,
+        "topology": choice.topology,
+        "topology_reason": choice.reason,
+        "stops": len(pair.stops),
         "device": str(run.device),
         "threads": torch.get_num_threads(),
         "versions": versions(),
@@ -99,6 +107,7 @@ def bake(
     check: Callable[[], None] = lambda: None,
 ) -> Iterator[BakedFrame]:
     """The frames of a timeline, one at a time; ``check`` is called before each and may raise to stop."""
+    morph = morph.at_resolution(timeline.resolution)
     times = times_of(timeline, morph).tolist()
     riding = [morph.carries(mesh.positions(), times) for mesh in carry]
     for t, mesh in zip(times, morph.frames(times), strict=True):
@@ -119,6 +128,41 @@ def versions() -> dict[str, str]:
     }
 
 
+def _check_wishes(request: MorphRequest, method: Method) -> None:
+    """Whether the method can do what is asked of it beyond its settings."""
+    spec(method).check_topology(request.topology)
+    if request.stops and not method.passes_stops:
+        raise SettingError(f"method {method.name} knows no poses between source and target; leave the stops out")
+
+
+def _beside(source: WorkingMesh, other: WorkingMesh) -> WorkingMesh:
+    """The other surface relative to the source's origin."""
+    return replace(other, positions=other.positions + (other.origin - source.origin), origin=source.origin)
+
+
+def _stops(request: MorphRequest, pair: Pair, run: Run) -> tuple[Landing, ...]:
+    """The source surface posed on every stop."""
+    if request.stops and pair.correspondence is None:
+        raise CorrespondenceError(
+            "a motion through stops needs to know which point of the source goes where on the target; give a table of "
+            "vertex pairs, or leave the stops out"
+        )
+    found = []
+    for number, stop in enumerate(request.stops, 1):
+        role = f"stop {number}"
+        surface = working_mesh(stop.mesh, role)
+        for message in surface.warnings:
+            run.warn(message)
+        if stop.pairs is None:
+            match = from_vertex_order(request.source, stop.mesh, role)
+        else:
+            counts = request.source.n_vertices, stop.mesh.n_vertices
+            match = check_pairs(stop.pairs, stop.weights, *counts, f"table of {role}")
+        on_surfaces = _on_surfaces(match, pair.source_surface, surface)
+        found.append(landing_on(pair.source_surface, _beside(pair.source_surface, surface), on_surfaces, run, role))
+    return tuple(found)
+
+
 def _correspondence(request: MorphRequest) -> Correspondence | None:
     way = request.correspondence.replace("_", "-")
     if way == "table":
@@ -131,13 +175,15 @@ def _correspondence(request: MorphRequest) -> Correspondence | None:
         raise CorrespondenceError(f"correspondence is {way!r}; it must be auto, vertex-order or table")
     if same_vertex_order(request.source, request.target):
         return from_vertex_order(request.source, request.target)
-    if get(request.method).needs_correspondence:
+    method = get(request.method)
+    remeshes = "remesh" in method.topologies
+    if method.needs_correspondence and (request.topology == "keep" or not remeshes):
         raise CorrespondenceError(
             f"the meshes do not share their vertex order (source: {request.source.n_vertices} vertices, "
             f"{request.source.n_faces} faces; target: {request.target.n_vertices} vertices, "
             f"{request.target.n_faces} faces), so it is not known which point goes where. Give a table of vertex "
             "pairs (Match: Table in Blender, --correspondence FILE on the command line), or vertex-order if the "
-            "numbers do match."
+            "numbers do match." + (" Topology remesh (--topology remesh) needs neither." if remeshes else "")
         )
     return None
 
@@ -151,7 +197,3 @@ def _on_surfaces(found: Correspondence, source: WorkingMesh, target: WorkingMesh
     # Vertices that were welded bring the same pair several times.
     pairs, first = np.unique(np.stack([a[both], b[both]], axis=1), axis=0, return_index=True)
     return replace(found, source=pairs[:, 0], target=pairs[:, 1], weights=found.weights[both][first])
-
-
-def _seed(seed: int) -> None:
-    torch.manual_seed(seed)

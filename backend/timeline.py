@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from backend.methods.method import Morph
-from protocol.checks import MAX_FRAMES
+from protocol.checks import MAX_FRAMES, RESOLUTIONS
 from protocol.messages import EASINGS, Timeline
 from protocol.settings import SettingError
 
-SPEED_SAMPLES = 33  # frames from which the speed of a morph is measured
+SPEED_SAMPLES = 33  # times from which the speed of a morph is measured
 
 _EASE: dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
     "linear": lambda u: u,
@@ -29,6 +30,9 @@ def times_of(timeline: Timeline, morph: Morph) -> NDArray[np.float64]:
     easing = timeline.easing.replace("_", "-")
     if easing not in _EASE:
         raise SettingError(f"easing is {timeline.easing!r}; it must be one of " + ", ".join(EASINGS))
+    low, high = RESOLUTIONS
+    if not low <= timeline.resolution <= high:
+        raise SettingError(f"resolution is {timeline.resolution}; it must be a whole number from {low} to {high}")
     eased = _EASE[easing](np.linspace(0.0, 1.0, timeline.frames))
     times = _at_constant_speed(eased, morph) if timeline.constant_speed else eased
     times[0], times[-1] = 0.0, 1.0
@@ -36,16 +40,9 @@ def times_of(timeline: Timeline, morph: Morph) -> NDArray[np.float64]:
 
 
 def _at_constant_speed(fractions: NDArray[np.float64], morph: Morph) -> NDArray[np.float64]:
-    """Times at which the vertices have gone the given fractions of their mean path length."""
+    """Times at which the source's vertices, carried along, have gone the given fractions of their mean path length."""
     grid = np.linspace(0.0, 1.0, SPEED_SAMPLES)
-    lengths = [0.0]
-    before: NDArray[np.float64] | None = None
-    for mesh in morph.frames(grid.tolist()):
-        now = mesh.positions()
-        if before is not None:
-            if before.shape != now.shape:
-                raise SettingError("constant speed needs a morph that keeps the source's topology")
-            lengths.append(float(np.linalg.norm(now - before, axis=1).mean()))
-        before = now
-    gone = np.cumsum(lengths)
+    carried = morph.carries(morph.source.positions(), grid.tolist())
+    steps = [float(np.linalg.norm(now - before, axis=1).mean()) for before, now in pairwise(carried)]
+    gone = np.concatenate([[0.0], np.cumsum(steps)])
     return np.interp(fractions, gone / gone[-1], grid) if gone[-1] > 0 else fractions.copy()

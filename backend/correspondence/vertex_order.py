@@ -17,11 +17,11 @@ def same_vertex_order(source: MeshData, target: MeshData) -> bool:
     )
 
 
-def from_vertex_order(source: MeshData, target: MeshData) -> Correspondence:
+def from_vertex_order(source: MeshData, target: MeshData, role: str = "the target") -> Correspondence:
     """The identity map. Raises ``CorrespondenceError`` if the numbers of vertices differ."""
     if source.n_vertices != target.n_vertices:
         raise CorrespondenceError(
-            f"the vertex order cannot match the meshes: the source has {source.n_vertices} vertices and the target "
+            f"the vertex order cannot match the meshes: the source has {source.n_vertices} vertices and {role} "
             f"{target.n_vertices}. Give a table of vertex pairs instead (Match: Table in Blender, "
             "--correspondence FILE on the command line)."
         )

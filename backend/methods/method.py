@@ -75,6 +75,7 @@ class Method(ABC):
     doc: ClassVar[str]
     needs_correspondence: ClassVar[bool]
     topologies: ClassVar[tuple[str, ...]] = ("keep",)  # what it can make: keep, remesh, or both
+    passes_stops: ClassVar[bool] = False  # whether its motion goes through ``Pair.stops``
     settings_type: ClassVar[type]  # frozen dataclass whose fields are made by backend.methods.settings.setting
     presets: ClassVar[Mapping[str, Mapping[str, SettingValue]]]
 
