@@ -172,7 +172,7 @@ def _unsure(nodes: _Nodes, cells: Int64, step: float) -> Int64:
     far, near = np.maximum(np.abs(a), np.abs(b)), np.minimum(np.abs(a), np.abs(b))
     rim = ((cells == 0) | (cells == nodes.ends - 1)).any(axis=1)
     sure = (a * b > 0.0) & ((far > SLACK * step * np.sqrt(2.0)) | (near > SLACK * step)) & ~(rim & (a < 0.0))
-    return cells[~sure]
+    return np.asarray(cells[~sure])
 
 
 def _crossed(nodes: _Nodes, cells: Int64) -> Int64:
