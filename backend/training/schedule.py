@@ -22,9 +22,10 @@ class Halving:
     first: float = 1e-3
     every: int = 2000  # updates
     floor: float = 5e-6
+    before: int = 0  # updates that an earlier training made
 
     def rate(self, update: int, done: float) -> float:
-        return max(self.first * 0.5 ** (update // self.every), self.floor)
+        return max(self.first * 0.5 ** ((self.before + update) // self.every), self.floor)
 
 
 @dataclass(frozen=True)
