@@ -36,6 +36,11 @@ class Similarity:
         """Moves points [N, 3]."""
         return np.asarray(self.scale * points @ self.rotation.T + self.translation)
 
+    def inverse(self) -> Similarity:
+        """The similarity that undoes this one."""
+        back = self.rotation.T / self.scale
+        return Similarity(self.rotation.T, 1.0 / self.scale, -back @ self.translation)
+
 
 def similarity_alignment(
     source_points: Float64,  # [K, 3]
