@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,10 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 import backend
+from backend.methods.mesh_state import mesh_arrays, mesh_from_arrays
 from backend.methods.method import Morph
 from backend.methods.registry import get
 from backend.pipeline import Trained
-from protocol.mesh import MeshData
 from protocol.messages import MorphRequest
 from protocol.settings import SettingError
 
@@ -24,22 +25,17 @@ FORMAT = "tweenfield-morph-1"
 def morph_to_bytes(trained: Trained, request: MorphRequest) -> bytes:
     """The file's bytes: the source mesh, the method's own state, and the settings it was trained with."""
     arrays, values = trained.morph.state()
-    source = trained.morph.source
+    source, source_values = mesh_arrays(trained.morph.source)
     tensors: dict[str, NDArray[Any]] = {f"morph.{name}": array for name, array in arrays.items()}
-    tensors |= {
-        "source.vertices": source.vertices,
-        "source.face_offsets": source.face_offsets,
-        "source.face_indices": source.face_indices,
-        "source.origin": source.origin,
-    }
-    tensors |= {f"source.attribute.{name}": np.asarray(array) for name, array in source.attributes.items()}
+    tensors |= {f"source.{name}": array for name, array in source.items()}
     facts = {
         "format": FORMAT,
         "method": get(request.method).name,
         "preset": request.preset,
         "settings": trained.report["settings"],
         "seed": request.seed,
-        "scale": source.scale,
+        "topology": trained.report["topology"],
+        **source_values,
         "time_steps": trained.morph.time_steps,
         "values": values,
         "version": backend.__version__,
@@ -60,14 +56,10 @@ def morph_from_bytes(data: bytes) -> tuple[Morph, dict[str, Any]]:
     facts: dict[str, Any] = json.loads(metadata.get("tweenfield", "{}"))
     if facts.get("format") != FORMAT:
         raise SettingError(f"not a Tweenfield morph of this version (its format is {facts.get('format')!r})")
-    prefix = "source.attribute."
-    source = MeshData(
-        vertices=tensors["source.vertices"],
-        face_offsets=tensors["source.face_offsets"],
-        face_indices=tensors["source.face_indices"],
-        origin=tensors["source.origin"],
-        scale=facts["scale"],
-        attributes={name[len(prefix) :]: array for name, array in tensors.items() if name.startswith(prefix)},
-    )
-    arrays = {name[len("morph.") :]: array for name, array in tensors.items() if name.startswith("morph.")}
-    return get(facts["method"]).restore(source, arrays, facts["values"]), facts
+    source = mesh_from_arrays(_under("source.", tensors), facts)
+    return get(facts["method"]).restore(source, _under("morph.", tensors), facts["values"]), facts
+
+
+def _under(prefix: str, tensors: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """The arrays whose names begin with ``prefix``, without it."""
+    return {name.removeprefix(prefix): array for name, array in tensors.items() if name.startswith(prefix)}

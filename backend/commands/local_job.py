@@ -29,7 +29,7 @@ class _Watch:
     def __call__(self, phase: str, step: int, total: int, loss: float | None, seconds_left: float | None) -> None:
         self.trained = self.trained or (loss is not None and step > 0)
         if self._interrupt.asked and self.run is not None:
-            self.run.seconds = 0.0  # the budget is spent: the method gives the best so far
+            self.run.finish_now()
         self._progress(phase, step, total, loss, seconds_left)
 
     def cancelled(self) -> bool:

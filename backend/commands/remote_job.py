@@ -158,7 +158,7 @@ def mesh_of(frame: Frame, source: MeshData) -> MeshData:
     """The mesh of a frame: the source's faces and attributes unless it brings its own faces."""
     if frame.face_offsets is None or frame.face_indices is None:
         return replace(source, vertices=frame.vertices, origin=frame.origin, scale=frame.scale)
-    return MeshData(frame.vertices, frame.face_offsets, frame.face_indices, frame.origin, frame.scale)
+    return MeshData(frame.vertices, frame.face_offsets, frame.face_indices, frame.origin, frame.scale, frame.attributes)
 
 
 def carried_of(frame: Frame, carry: tuple[MeshData, ...]) -> tuple[MeshData, ...]:

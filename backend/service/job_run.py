@@ -24,10 +24,12 @@ from backend.service.parts_file import read_parts, write_parts
 from backend.service.wishes import Wishes
 from backend.training.run import Cancelled, Run
 from protocol import wire
-from protocol.checks import MAX_FRAMES
-from protocol.limits import LIMITS
+from protocol.checks import MAX_FRAMES, check_frame
+from protocol.limits import LIMITS, WireError
 from protocol.mesh import MeshData
 from protocol.messages import PROTOCOL, Bake, Finished, Frame, MorphRequest, Preview, Submit, Timeline, Welcome
+
+PREVIEW_RESOLUTION = 32  # cells along the longest side of a preview with faces of its own
 
 
 class Worker:
@@ -119,7 +121,7 @@ class JobRun:
         self, run: Run, phase: str, step: int, total: int, loss: float | None, seconds_left: float | None
     ) -> None:
         if self._wishes.hurried():
-            run.seconds = 0.0  # the budget is spent: the method gives the best so far
+            run.finish_now()
             run.facts["interrupted"] = "training"
         self._progress(phase, step, total, loss, seconds_left)
 
@@ -138,7 +140,7 @@ class JobRun:
         for seq, baked in enumerate(pipeline.bake(morph, timeline, request.carry, self._check)):
             if seq >= there:
                 frame = frame_message(self._job, seq, total, baked, request.source)
-                write_parts(self._folder / frame_name(seq), wire.encode(frame))
+                write_parts(self._folder / frame_name(seq), _encoded(frame, timeline.resolution))
                 self._outbox.send(FramesMade(self._job, seq + 1, total))
             self._progress("baking", seq + 1, total, None, None)
 
@@ -152,16 +154,18 @@ class JobRun:
         self._outbox.send(Step(self._job, phase, int(step), int(total), plain, elapsed, seconds_left))
 
     def _preview(self, morph: Morph, request: MorphRequest) -> None:
-        """Writes the newest preview over the last; a morph that changes the topology has none."""
+        """Writes the newest preview over the last."""
         count = min(request.preview_frames, LIMITS.frame // max(request.source.vertices.nbytes, 1))
         if count < 1:
             return
         times = np.linspace(0.0, 1.0, count) if count > 1 else np.ones(1)
-        vertices = [_relative_to(request.source, mesh) for mesh in morph.frames(times.tolist())]
-        if any(v.shape != request.source.vertices.shape for v in vertices):
-            return
+        meshes = tuple(morph.at_resolution(PREVIEW_RESOLUTION).frames(times.tolist()))
         self._revision += 1
-        preview = Preview(self._job, self._revision, times, np.stack(vertices))  # [P, V, 3]
+        if all(_same_faces(mesh, request.source) for mesh in meshes):
+            vertices = np.stack([_relative_to(request.source, mesh) for mesh in meshes])  # [P, V, 3]
+            preview = Preview(self._job, self._revision, times, vertices)
+        else:
+            preview = Preview(self._job, self._revision, times, np.zeros((count, 0, 3), np.float32), meshes)
         write_parts(self._folder / preview_name(self._revision), wire.encode(preview))
         self._drop_preview(self._revision - 1)
         self._outbox.send(PreviewMade(self._job, self._revision))
@@ -174,9 +178,7 @@ class JobRun:
 def frame_message(job: str, seq: int, total: int, baked: BakedFrame, source: MeshData) -> Frame:
     """A baked frame as the message that carries it: with faces only where they are not the source's."""
     mesh = baked.mesh
-    same = np.array_equal(mesh.face_offsets, source.face_offsets) and np.array_equal(
-        mesh.face_indices, source.face_indices
-    )
+    own = not _same_faces(mesh, source)
     return Frame(
         job=job,
         seq=seq,
@@ -185,10 +187,33 @@ def frame_message(job: str, seq: int, total: int, baked: BakedFrame, source: Mes
         vertices=mesh.vertices,
         origin=mesh.origin,
         scale=mesh.scale,
-        face_offsets=None if same else mesh.face_offsets,
-        face_indices=None if same else mesh.face_indices,
+        face_offsets=mesh.face_offsets if own else None,
+        face_indices=mesh.face_indices if own else None,
         carried=tuple(carried.vertices for carried in baked.carried),
+        attributes=mesh.attributes if own else {},
     )
+
+
+def _encoded(frame: Frame, resolution: int) -> list[bytes | memoryview]:
+    """The frame as it travels; ``WireError`` says what to change where it is beyond the limits."""
+    try:
+        check_frame(frame, LIMITS, f"frame {frame.seq}")
+        return wire.encode(frame)
+    except WireError as error:
+        if error.code != "too-large" or frame.face_offsets is None:
+            raise
+        raise WireError(
+            error.code,
+            f"frame {frame.seq} has {len(frame.vertices)} vertices and {len(frame.face_offsets) - 1} faces, more "
+            f"than can be sent; use a lower resolution than {resolution}",
+        ) from error
+
+
+def _same_faces(mesh: MeshData, source: MeshData) -> bool:
+    """Whether the frame has the source's faces, which then need not be sent."""
+    counts = mesh.n_vertices == source.n_vertices and mesh.n_faces == source.n_faces
+    offsets = counts and np.array_equal(mesh.face_offsets, source.face_offsets)
+    return offsets and np.array_equal(mesh.face_indices, source.face_indices)
 
 
 def _relative_to(source: MeshData, mesh: MeshData) -> np.ndarray[Any, np.dtype[np.float32]]:

@@ -86,7 +86,7 @@ def backend_environment(more: Mapping[str, str] | None = None) -> dict[str, str]
         **os.environ,
         "PYTHONPATH": str(ROOT),
         "OMP_NUM_THREADS": "1",
-        "TWEENFIELD_EXTRA_METHODS": "tests.service.extra_methods:Scripted",
+        "TWEENFIELD_EXTRA_METHODS": "tests.service.extra_methods:Scripted,tests.service.growing:Growing",
         **(more or {}),
     }
 
