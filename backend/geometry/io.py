@@ -16,8 +16,9 @@ SUFFIXES = (".obj", ".ply", ".off", ".stl", ".glb", ".gltf")
 
 
 def read_mesh(path: str | Path) -> MeshData:
-    """The mesh of a file: its polygons, its vertex order, and texture coordinates as corner attribute ``uv``.
+    """The mesh of a file: its polygons, its vertex order, and what it has of two attributes.
 
+    They are ``uv`` [C, 2], texture coordinates of the corners, and ``color`` [V, 4], colours of the vertices in 0..1.
     The vertices of a triangle soup (STL) stay apart. Raises ``MeshError``, which names file, fault and remedy.
     """
     path = Path(path)
@@ -29,7 +30,8 @@ def read_mesh(path: str | Path) -> MeshData:
     check_surface(found.positions, offsets, found.indices, str(path))
     if max(len(found.positions), len(found.indices)) >= 2**31:
         raise MeshError(f"{path}: more than 2,147,483,647 vertices or corners; reduce the mesh")
-    attributes = {} if found.uv is None else {"uv": found.uv}
+    layers = {"uv": found.uv, "color": found.color}
+    attributes = {name: values for name, values in layers.items() if values is not None}
     return MeshData.from_positions(found.positions, offsets, found.indices, attributes)
 
 

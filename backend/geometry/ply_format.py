@@ -1,4 +1,4 @@
-"""PLY, text and binary: polygons and texture coordinates, in the file's own vertex order."""
+"""PLY, text and binary: polygons, texture coordinates and colours, in the file's own vertex order."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ TYPES = {
     "double": "f8", "float64": "f8",
 }  # fmt: skip
 UV_NAMES = (("s", "t"), ("u", "v"), ("texture_u", "texture_v"))
+COLOR_NAMES = (("red", "green", "blue", "alpha"), ("r", "g", "b", "a"))
 INDEX_NAMES = ("vertex_indices", "vertex_index")
 
 
@@ -59,7 +60,8 @@ def parse_ply(data: bytes) -> Polygons:
         at = start
         for element in elements:
             tables[element.name], at = _read_binary(element, data, at, order)
-    return _polygons(tables)
+    types = {p.name: p.type for element in elements if element.name == "vertex" for p in element.properties}
+    return _polygons(tables, types)
 
 
 def _header(data: bytes) -> tuple[str, list[_Element], int]:
@@ -199,7 +201,8 @@ def _cut_short(element: _Element) -> FormatError:
     )
 
 
-def _polygons(tables: dict[str, _Columns]) -> Polygons:
+def _polygons(tables: dict[str, _Columns], types: dict[str, str]) -> Polygons:
+    """``types``: numpy codes of the vertex properties."""
     vertex = tables.get("vertex", {})
     axes = [vertex.get(axis) for axis in "xyz"]
     if not vertex:
@@ -211,7 +214,7 @@ def _polygons(tables: dict[str, _Columns]) -> Polygons:
     lists = [face[name] for name in INDEX_NAMES if name in face]
     faces = lists[0] if lists and isinstance(lists[0], _List) else _List(np.zeros(0, np.int64), np.zeros(0, np.int64))
     indices = whole(faces.values, "face index")
-    return Polygons(positions, faces.sizes, indices, _uv(vertex, face, faces.sizes, indices))
+    return Polygons(positions, faces.sizes, indices, _uv(vertex, face, faces.sizes, indices), _color(vertex, types))
 
 
 def _uv(vertex: _Columns, face: _Columns, sizes: Int64, indices: Int64) -> Float32 | None:
@@ -228,31 +231,64 @@ def _uv(vertex: _Columns, face: _Columns, sizes: Int64, indices: Int64) -> Float
     return None
 
 
+def _color(vertex: _Columns, types: dict[str, str]) -> Float32 | None:
+    """Colours of the vertices [V, 4] in 0..1, whole numbers over the largest of their type; opaque without alpha."""
+    for names in COLOR_NAMES:
+        if not all(isinstance(vertex.get(name), np.ndarray) for name in names[:3]):
+            continue
+        color = np.ones((len(np.asarray(vertex[names[0]])), 4), np.float32)
+        for channel, name in enumerate(names):
+            if isinstance(vertex.get(name), np.ndarray):
+                kind = np.dtype(types[name])
+                full = np.iinfo(kind).max if kind.kind in "iu" else 1.0
+                color[:, channel] = np.asarray(vertex[name], np.float64) / full
+        return np.clip(np.nan_to_num(color, nan=0.0), 0.0, 1.0)
+    return None
+
+
 def ply_bytes(mesh: MeshData) -> bytes:
     """``mesh`` as PLY: float32 when its origin is 0 and its scale 1, else float64 object-space positions.
 
     Binary when all faces have equally many corners; text otherwise, because common readers (trimesh among them) take
-    every binary face to be as long as the first. Texture coordinates are left out: the same readers split vertices
-    by them, and the vertex order would be lost.
+    every binary face to be as long as the first. Colours of vertices have 8 bits a channel. Texture coordinates are
+    left out: the same readers split vertices by them, and the vertex order would be lost.
     """
     relative = bool(mesh.origin.any()) or mesh.scale != 1.0
     sizes = np.diff(mesh.face_offsets)
     uniform = bool((sizes == sizes[:1]).all()) and (not len(sizes) or sizes[0] < 256)
     real = "double" if relative else "float"
+    color = _bytes_of_color(mesh)
+    channels = "" if color is None else "".join(f"property uchar {name}\n" for name in COLOR_NAMES[0])
     header = (
         f"ply\nformat {'binary_little_endian' if uniform else 'ascii'} 1.0\ncomment Tweenfield\n"
-        f"element vertex {mesh.n_vertices}\nproperty {real} x\nproperty {real} y\nproperty {real} z\n"
+        f"element vertex {mesh.n_vertices}\nproperty {real} x\nproperty {real} y\nproperty {real} z\n{channels}"
         f"element face {mesh.n_faces}\nproperty list uchar int vertex_indices\nend_header\n"
     ).replace("list uchar", "list uchar" if uniform or sizes.max() < 256 else "list int")
-    positions = mesh.positions() if relative else mesh.vertices
+    positions = np.asarray(mesh.positions() if relative else mesh.vertices, "<f8" if relative else "<f4")
     if not uniform:
         lines = [f"{x!s} {y!s} {z!s}" for x, y, z in positions]
+        if color is not None:
+            lines = [" ".join([line, *map(str, row)]) for line, row in zip(lines, color.tolist(), strict=True)]
         corners, ends = mesh.face_indices.tolist(), mesh.face_offsets.tolist()
         for a, b in pairwise(ends):
             lines.append(" ".join(map(str, [b - a, *corners[a:b]])))
         return (header + "\n".join(lines) + "\n").encode("ascii")
+    if color is not None:
+        vertices = np.empty(mesh.n_vertices, np.dtype([("position", positions.dtype, (3,)), ("color", "u1", (4,))]))
+        vertices["position"], vertices["color"] = positions, color
+        positions = vertices
     size = int(sizes[0]) if len(sizes) else 3
     rows = np.empty(mesh.n_faces, np.dtype([("size", "u1"), ("corners", "<i4", (size,))]))
     rows["size"] = size
     rows["corners"] = mesh.face_indices.reshape(-1, size)
-    return header.encode("ascii") + positions.astype("<f8" if relative else "<f4").tobytes() + rows.tobytes()
+    return header.encode("ascii") + positions.tobytes() + rows.tobytes()
+
+
+def _bytes_of_color(mesh: MeshData) -> NDArray[np.uint8] | None:
+    """Colours of the vertices [V, 4] as bytes; ``None`` without, or where the corners have them."""
+    color = mesh.attributes.get("color")
+    if color is None or color.shape not in ((mesh.n_vertices, 3), (mesh.n_vertices, 4)):
+        return None
+    whole = np.full((mesh.n_vertices, 4), 255, np.uint8)
+    whole[:, : color.shape[1]] = np.round(255.0 * np.clip(np.asarray(color, np.float64), 0.0, 1.0))
+    return whole

@@ -24,6 +24,7 @@ class Polygons:
     sizes: Int64  # [F], corners of each face
     indices: Int64  # [C]
     uv: Float32 | None = None  # [C, 2]
+    color: Float32 | None = None  # [V, 4], red, green, blue, alpha in 0..1, as the file has them (usually sRGB)
 
     def offsets(self) -> Int64:
         """First corner of each face, and the end [F + 1]."""

@@ -6,6 +6,7 @@ import contextlib
 import struct
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -306,3 +307,37 @@ def test_no_vertex_of_the_shared_pairs_is_merged() -> None:
     quads = read_mesh(data / "bad" / "quads.obj")
     assert (quads.n_vertices, quads.n_faces, len(quads.face_indices)) == (334, 334, 4 * 334)
     assert quads.attributes["uv"].shape == (4 * 334, 2)
+
+
+def coloured(mesh: MeshData) -> MeshData:
+    color = np.random.default_rng(2).integers(0, 256, (mesh.n_vertices, 4)) / 255
+    return replace(mesh, attributes={"color": color.astype(np.float32)})
+
+
+@pytest.mark.parametrize("make", [icosphere, torus, mixed_polygons, far_sphere])
+def test_colours_of_a_ply_read_back(make: Callable[[], MeshData], tmp_path: Path) -> None:
+    mesh = coloured(make())
+    write_ply(tmp_path / "mesh.ply", mesh)
+    found = read_mesh(tmp_path / "mesh.ply")
+    assert_same(found, mesh)
+    np.testing.assert_array_equal(found.attributes["color"], mesh.attributes["color"])
+    assert found.attributes["color"].dtype == np.float32
+
+
+def test_trimesh_sees_our_colours_and_keeps_the_vertex_order(tmp_path: Path) -> None:
+    mesh = coloured(torus())
+    write_ply(tmp_path / "mesh.ply", mesh)
+    found = trimesh.load(tmp_path / "mesh.ply", process=False, force="mesh", maintain_order=True)
+    np.testing.assert_array_equal(np.asarray(found.vertices, np.float32), mesh.vertices)
+    np.testing.assert_array_equal(found.visual.vertex_colors, np.round(255 * mesh.attributes["color"]))
+
+
+@pytest.mark.parametrize(("kind", "row"), [("uchar", "255 51 0"), ("ushort", "65535 13107 0"), ("float", "1 0.2 0")])
+def test_colours_of_other_programs_are_brought_to_0_1(kind: str, row: str, tmp_path: Path) -> None:
+    header = "ply\nformat ascii 1.0\nelement vertex 3\nproperty float x\nproperty float y\nproperty float z\n"
+    header += "".join(f"property {kind} {name}\n" for name in ("red", "green", "blue"))
+    header += "element face 1\nproperty list uchar int vertex_indices\nend_header\n"
+    corners = "".join(f"{x} {y} 0 {row}\n" for x, y in ((0, 0), (1, 0), (0, 1)))
+    (tmp_path / "mesh.ply").write_text(header + corners + "3 0 1 2\n")
+    color = read_mesh(tmp_path / "mesh.ply").attributes["color"]
+    np.testing.assert_allclose(color, np.tile([1.0, 0.2, 0.0, 1.0], (3, 1)), rtol=1e-6)
