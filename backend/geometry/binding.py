@@ -17,7 +17,7 @@ class Binding:
         """``points`` [N, 3]; the mesh has ``positions`` [W, 3] and ``triangles`` [T, 3]."""
         self.distances, face, closest = closest_on_surface(points, positions, triangles)  # [N]
         corners = triangles[face]  # [N, 3]
-        self._shares = _barycentric(closest, positions[corners])  # [N, 3]
+        self._shares = barycentric(closest, positions[corners])  # [N, 3]
         # The vertices that matter, [B], and the corners by their place among them.
         self.vertices, places = np.unique(corners, return_inverse=True)
         self._corners = places.reshape(-1, 3)
@@ -27,7 +27,7 @@ class Binding:
         return np.asarray((values[self._corners] * self._shares[:, :, None]).sum(axis=1))
 
 
-def _barycentric(points: Float, corners: Float) -> Float:
+def barycentric(points: Float, corners: Float) -> Float:
     """Barycentric coordinates [N, 3] of points [N, 3] in triangles [N, 3 corners, 3]."""
     a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
     normal = np.cross(b - a, c - a)
