@@ -9,13 +9,17 @@ from pathlib import Path
 from typing import Any, Final
 
 from backend.commands.parser import CommandError, Parser, choice, seconds, whole_number
-from protocol.checks import MAX_FRAMES
-from protocol.messages import EASINGS, MorphRequest, Timeline
+from protocol.checks import MAX_FRAMES, RESOLUTIONS
+from protocol.mesh import MeshData
+from protocol.messages import EASINGS, TOPOLOGIES, MorphRequest, Stop, Timeline
 from protocol.settings import MethodSpec, SettingError, SettingValue
 
 DEFAULTS: Final[dict[str, Any]] = {
     "method": "velocity_field",
     "correspondence": "auto",
+    "topology": "auto",
+    "through": [],
+    "through_tables": [],
     "preset": "standard",
     "seconds": None,
     "device": "auto",
@@ -27,6 +31,7 @@ TIMELINE_DEFAULTS: Final[dict[str, Any]] = {
     "easing": Timeline.easing,
     "constant_speed": Timeline.constant_speed,
     "reverse": Timeline.reverse,
+    "resolution": Timeline.resolution,
     "carry": [],
 }
 
@@ -34,11 +39,26 @@ TIMELINE_DEFAULTS: Final[dict[str, Any]] = {
 def add_job_options(parser: argparse.ArgumentParser) -> None:
     """What is trained. The defaults are ``DEFAULTS``; they are set by the caller."""
     add = parser.add_argument
-    add("--method", metavar="NAME", help="velocity_field (the default), arap or linear; see --list-settings")
+    add("--method", metavar="NAME", help="velocity_field (the default) or another one that --list-settings tells")
     add(
         "--correspondence",
         metavar="WAY",
         help="vertex-order, a table (.npy, .npz), or auto (the default): the vertex order when counts and faces agree",
+    )
+    add(
+        "--topology",
+        metavar="T",
+        type=choice(*TOPOLOGIES),
+        help="keep (the source's own faces), remesh (a closed surface of its own in every frame), or auto (the "
+        "default): what the pair needs; the report says why",
+    )
+    add("--through", metavar="MESH", nargs="+", type=Path, help="poses of the source to pass through, in order")
+    add(
+        "--through-tables",
+        metavar="FILE",
+        nargs="+",
+        type=Path,
+        help="a table for each of them; without, they have the source's vertex order",
     )
     add("--preset", metavar="P", help="draft, standard (the default), high or paper")
     add("--seconds", metavar="S", type=seconds, help="prepare and train this long, instead of the steps of the preset")
@@ -54,6 +74,12 @@ def add_timeline_options(parser: argparse.ArgumentParser) -> None:
     add("--easing", type=choice(*EASINGS), metavar="E", help=f"{', '.join(EASINGS)}; default linear")
     add("--constant-speed", action=argparse.BooleanOptionalAction, help="re-time so that the mean speed is constant")
     add("--reverse", action=argparse.BooleanOptionalAction, help="from the target to the source")
+    add(
+        "--resolution",
+        metavar="N",
+        type=whole_number(*RESOLUTIONS),
+        help="cells along the longest side of a frame that has faces of its own; default 128",
+    )
     add("--carry", metavar="OBJ", nargs="+", type=Path, help="mesh files that ride along (eyes, clothes, props)")
 
 
@@ -142,7 +168,13 @@ def find_preset(spec: MethodSpec, name: str) -> str:
 
 def timeline_of(arguments: argparse.Namespace) -> Timeline:
     """The timeline that the options describe."""
-    return Timeline(arguments.frames, arguments.easing, bool(arguments.constant_speed), bool(arguments.reverse))
+    return Timeline(
+        arguments.frames,
+        arguments.easing,
+        bool(arguments.constant_speed),
+        bool(arguments.reverse),
+        arguments.resolution,
+    )
 
 
 def request_of(arguments: argparse.Namespace, specs: Sequence[MethodSpec]) -> MorphRequest:
@@ -154,6 +186,7 @@ def request_of(arguments: argparse.Namespace, specs: Sequence[MethodSpec]) -> Mo
     preset = find_preset(spec, arguments.preset)
     settings = settings_of(arguments.set)
     spec.resolve(preset, settings)
+    spec.check_topology(arguments.topology)
     source, target = read_mesh(arguments.source), read_mesh(arguments.target)
     way = arguments.correspondence.replace("_", "-").lower()
     pairs = weights = None
@@ -176,4 +209,26 @@ def request_of(arguments: argparse.Namespace, specs: Sequence[MethodSpec]) -> Mo
         seconds=arguments.seconds,
         seed=arguments.seed,
         device=arguments.device.lower(),
+        topology=arguments.topology,
+        stops=_stops(arguments.through, arguments.through_tables, source),
     )
+
+
+def _stops(paths: Sequence[Path], tables: Sequence[Path], source: MeshData) -> tuple[Stop, ...]:
+    """The poses between source and target, with their tables if there are any."""
+    from backend.correspondence.table import check_pairs, read_table
+    from backend.geometry.io import read_mesh
+
+    if tables and len(tables) != len(paths):
+        raise CommandError(
+            f"--through names {len(paths)} meshes and --through-tables {len(tables)} files; give one for each, or none"
+        )
+    meshes = [read_mesh(path) for path in paths]
+    if not tables:
+        return tuple(Stop(mesh) for mesh in meshes)
+    stops = []
+    for mesh, table in zip(meshes, tables, strict=True):
+        pairs, weights = read_table(table, source.n_vertices)
+        check_pairs(pairs, weights, source.n_vertices, mesh.n_vertices, str(table))
+        stops.append(Stop(mesh, pairs.astype("int32"), None if weights is None else weights.astype("float32")))
+    return tuple(stops)

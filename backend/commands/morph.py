@@ -16,6 +16,7 @@ from backend.commands.progress import Progress
 
 if TYPE_CHECKING:
     from backend.commands.result import Job, ResultFolder
+    from backend.methods.method import Morph
     from protocol.messages import MorphRequest
 
 
@@ -42,7 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
         return _list_settings()
     if arguments.source is None or arguments.target is None or arguments.out is None:
         raise CommandError("morph needs SOURCE, TARGET and --out DIR (see tweenfield morph --help)")
-    check_output(arguments.out, arguments.force, [arguments.source, arguments.target, *arguments.carry])
+    given = [arguments.source, arguments.target, *arguments.carry, *arguments.through]
+    check_output(arguments.out, arguments.force, given)
     with Progress() as progress:
         progress("starting")
         with Interrupt(progress.note) as interrupt:
@@ -55,15 +57,17 @@ def run(arguments: argparse.Namespace) -> int:
 
 @contextmanager
 def _naming_files(arguments: argparse.Namespace) -> Iterator[None]:
-    """A fault of "source" or "target" is told of the file."""
+    """A fault of "source", "target" or "stop 1" is told of the file."""
     from protocol.mesh import MeshError
 
     try:
         yield
     except (MeshError, CommandError) as error:
         role, colon, fault = str(error).partition(": ")
-        if role in ("source", "target") and colon:
-            raise CommandError(f"{getattr(arguments, role)}: {fault}") from error
+        files = {"source": arguments.source, "target": arguments.target}
+        files |= {f"stop {number}": path for number, path in enumerate(arguments.through, 1)}
+        if role in files and colon:
+            raise CommandError(f"{files[role]}: {fault}") from error
         raise
 
 
@@ -82,7 +86,7 @@ def _here(arguments: argparse.Namespace, progress: Progress, interrupt: Interrup
             stopped = "baking"
         interrupt.next_part()
         report = _with_gltf(arguments, result, _named(arguments, report))
-        return finish(result, _job(request, report, stopped), report, progress, interrupt)
+        return finish(result, _job(request, report, stopped, morph), report, progress, interrupt)
 
 
 def _at_backend(arguments: argparse.Namespace, progress: Progress, interrupt: Interrupt) -> dict[str, Any]:
@@ -95,11 +99,14 @@ def _at_backend(arguments: argparse.Namespace, progress: Progress, interrupt: In
     try:
         assert client.welcome is not None
         request = request_of(arguments, client.welcome.methods)
+        if request.stops and client.welcome.protocol < (1, 1):
+            raise CommandError("the backend is older than this command and knows no --through; update it")
         with output_folder(arguments.out, arguments.force) as folder:
             result = _result(arguments, request, folder)
             outcome = run_job(client, request, result, progress, interrupt)
             (folder / "morph.safetensors").write_bytes(outcome.morph)
-            job = _job(request, outcome.report, outcome.report.get("interrupted"))
+            morph = _restored(outcome.morph, outcome.report)
+            job = _job(request, outcome.report, outcome.report.get("interrupted"), morph)
             report = _with_gltf(arguments, result, _named(arguments, outcome.report))
             return finish(result, job, report, progress, interrupt)
     finally:
@@ -123,12 +130,28 @@ def _with_gltf(arguments: argparse.Namespace, result: ResultFolder, report: dict
     return report
 
 
-def _job(request: MorphRequest, report: dict[str, Any], stopped: str | None) -> Job:
+def _restored(data: bytes, report: dict[str, Any]) -> Morph | None:
+    """The morph that a backend trained, where it is needed here and its method is known here."""
+    if report.get("topology") != "remesh":
+        return None
+    from backend.checkpoint import morph_from_bytes
+    from backend.device import configure
+    from protocol.settings import SettingError
+
+    configure()
+    try:
+        return morph_from_bytes(data)[0]
+    except SettingError:
+        return None
+
+
+def _job(request: MorphRequest, report: dict[str, Any], stopped: str | None, morph: Morph | None) -> Job:
     from backend.commands.result import Job, vertex_order
 
     in_order = report.get("correspondence") == "vertex-order"
     pairs = vertex_order(request.source) if in_order else request.pairs
-    return Job(request.source, request.target, pairs, request.timeline, stopped)
+    carrying = morph if report.get("topology") == "remesh" else None
+    return Job(request.source, request.target, pairs, request.timeline, stopped, carrying)
 
 
 def _named(arguments: argparse.Namespace, report: dict[str, Any]) -> dict[str, Any]:
@@ -137,6 +160,7 @@ def _named(arguments: argparse.Namespace, report: dict[str, Any]) -> dict[str, A
         "source": str(arguments.source),
         "target": str(arguments.target),
         "carry": [str(path) for path in arguments.carry],
+        "through": [str(path) for path in arguments.through],
         "table": str(arguments.correspondence) if report.get("correspondence") == "table" else None,
     }
     return {"files": files, **report}
@@ -157,6 +181,8 @@ def summary(out: Path, report: dict[str, Any]) -> str:
         lines.append(f"stopped while {report['interrupted']}; what was done is kept")
     seconds = sum(phase["seconds"] for phase in report["phases"].values())
     lines.append(f"{report['frames']} frames by {report['method']} in {seconds:.1f} s: {out}")
+    if report.get("topology") == "remesh":
+        lines.append(f"every frame has faces of its own: {report['topology_reason']}")
     endpoints = (report["metrics"] or {}).get("endpoints")
     if endpoints:
         above = max(endpoints["t1"]["chamfer"] - endpoints["t1"]["floor_chamfer"], 0.0)

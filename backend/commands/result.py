@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,9 @@ from backend.geometry.io import write_ply
 from backend.memory import peak_memory
 from protocol.mesh import MeshData
 from protocol.messages import Timeline
+
+if TYPE_CHECKING:
+    from backend.methods.method import Morph
 
 MEASURED_VERTICES: Final = 8_000_000  # vertices of all frames that are kept for measuring, at most
 SHEET: Final = "contact_sheet.png"
@@ -63,11 +66,13 @@ class ResultFolder:
         finally:
             self.phases[name] = {"seconds": time.monotonic() - wall, "cpu_seconds": time.process_time() - cpu}
 
-    def measure(self, source: MeshData, target: MeshData, table: NDArray[np.integer[Any]] | None) -> dict[str, Any]:
+    def measure(self, job: Job) -> dict[str, Any]:
         """The metrics of the kept frames, from the source to the target."""
         ordered = sorted(self.kept, key=lambda entry: entry[0])
         times = [moment for moment, _ in ordered]
-        return evaluate([mesh for _, mesh in ordered], source, target, table, times=times)
+        carried = None if job.morph is None else job.morph.carries(job.source.positions(), times)
+        meshes = [mesh for _, mesh in ordered]
+        return evaluate(meshes, job.source, job.target, job.pairs, times=times, carried=carried)
 
     def draw(self) -> None:
         """The contact sheet: some of the kept frames side by side."""
@@ -89,6 +94,7 @@ class Job:
     pairs: NDArray[np.integer[Any]] | None  # [K, 2] source and target vertex, where they are known
     timeline: Timeline
     interrupted: str | None = None  # the part of the work that Ctrl-C ended: training, baking
+    morph: Morph | None = None  # where the faces change: what says how the source is carried
 
 
 def finish(
@@ -102,7 +108,7 @@ def finish(
         interrupt.next_part(at_once=True)
         try:
             with result.phase("measuring"):
-                metrics = result.measure(job.source, job.target, job.pairs)
+                metrics = result.measure(job)
         except KeyboardInterrupt:
             interrupted = "measuring"
         interrupt.next_part()

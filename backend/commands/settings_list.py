@@ -17,6 +17,7 @@ def settings_text(specs: Sequence[MethodSpec]) -> str:
 
 def _method(spec: MethodSpec) -> list[str]:
     lines = [f"{spec.name}: {spec.label}", *_wrapped(spec.doc, "  ")]
+    lines.append(f"  topology: {' or '.join(spec.topologies)}")
     for preset, changes in spec.presets.items():
         changed = ", ".join(f"{name} = {value}" for name, value in changes.items()) or "the defaults"
         lines += _wrapped(f"preset {preset}: {changed}", "  ", "      ")

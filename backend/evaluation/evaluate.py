@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -69,6 +69,7 @@ def evaluate(
     inbetween_times: Sequence[float] | None = None,  # [Y]; uniform when not given
     *,
     times: Sequence[float] | None = None,  # [T] of the frames; uniform when not given
+    carried: Iterable[Reals] | None = None,  # [T] times [V, 3]: the source's vertices as the morph carries them
     samples: int = 50_000,
     seed: int = 0,
     intersections: bool = True,
@@ -80,6 +81,9 @@ def evaluate(
                         area, and floor_*: what two samplings of the reference itself score
     area_ratio_*        total area over the even change from first to last: standard deviation, largest deviation
     volume_ratio_*      the same of the volume, where all frames are closed
+    topology            closed, components and genus of every frame, where the faces change; and area, of every frame
+                        in areas of the source
+    carried             with the source as it is carried: chamfer and area of every frame against it
     fixed               same faces in every frame: conformal, area, arap, flipped against the source (the first frame
                         when the faces are not the source's), evenness of the steps, and with a table corr_error_*
     inbetween           with true frames: chamfer, and with the source's vertices vertex_* and p_rmse
@@ -104,6 +108,8 @@ def evaluate(
     result["fixed_topology"] = job.fixed
     result["faces_are_source"] = job.faces_are_source
     result |= _sizes(job)
+    if carried is not None:
+        result["carried"] = _against_carried(job, carried, source.origin)
     if intersections and max(len(s.triangles) for s in shapes) <= LARGE:
         result["self_intersecting_faces"] = _intersections(job, per_frame)
     if job.fixed:
@@ -141,7 +147,26 @@ def _sizes(job: _Job) -> dict[str, Any]:
         result |= {"volume_ratio_std": volume.std, "volume_ratio_max_dev": volume.max_dev}
     if not job.fixed:
         result["topology"] = [metrics.topology(len(s.positions), s.triangles) for s in job.frames]
+        result["area"] = (total / areas(job.source.positions, job.source.triangles).sum()).tolist()
     return result
+
+
+def _against_carried(job: _Job, carried: Iterable[Reals], origin: Float64) -> dict[str, Any]:
+    """Every frame against the source's own faces, carried to its time."""
+    chamfer, floor, area = [], [], []
+    for frame, positions in zip(job.frames, carried, strict=True):
+        there = _Shape(np.asarray(positions, np.float64) - origin, job.source.triangles)
+        found = _endpoint(job, frame, there)
+        chamfer.append(found["chamfer"])
+        floor.append(found["floor_chamfer"])
+        wanted = areas(there.positions, there.triangles).sum()
+        area.append(float(areas(frame.positions, frame.triangles).sum() / wanted))
+    return {
+        "chamfer": chamfer,
+        "floor_chamfer": floor,
+        "largest_above_floor": max(max(c - f, 0.0) for c, f in zip(chamfer, floor, strict=True)),
+        "area_ratio": area,
+    }
 
 
 def _intersections(job: _Job, per_frame: bool) -> dict[str, Any]:
