@@ -1,4 +1,7 @@
-"""glTF 2.0 export: a morph as one binary file with a morph target per frame and an animation that plays them."""
+"""glTF 2.0 export: a morph as one binary file with an animation that plays its frames.
+
+Frames with the same faces become morph targets of one mesh; others an object each, shown one after the other.
+"""
 
 from __future__ import annotations
 
@@ -17,24 +20,32 @@ from protocol.mesh import MeshData
 
 FLOAT, UINT32 = 5126, 5125  # component types, glTF 2.0 section 3.6.2.2
 VERTEX_DATA, INDEX_DATA = 34962, 34963  # buffer view targets
-KINDS = {1: "SCALAR", 2: "VEC2", 3: "VEC3"}
+KINDS = {1: "SCALAR", 2: "VEC2", 3: "VEC3", 4: "VEC4"}
 LARGEST_FILE = 2**32 - 1  # bytes; the file's own length field has 32 bits
 
 
 def write_morph_gltf(path: str | Path, frames: Sequence[MeshData], fps: float) -> None:
-    """Writes ``frames`` (same faces in all) as a ``.glb`` that plays at ``fps``.
+    """Writes ``frames`` as a ``.glb`` that plays at ``fps``.
 
-    The first frame is the mesh, every later one a morph target; frames blend linearly. Polygons become triangles,
-    and a vertex with several texture coordinates becomes several vertices. A mesh far from 0 keeps its precision:
-    its origin and scale stand in the node.
+    With the same faces in all, the first frame is the mesh, every later one a morph target, and frames blend linearly.
+    Otherwise every frame is an object that has its size while it is shown and size 0 before and after, which every
+    viewer understands. Polygons become triangles, and a vertex with several texture coordinates becomes several
+    vertices. A mesh far from 0 keeps its precision: its origin and scale stand in the node.
     """
     if not frames:
         raise ValueError("there are no frames to write")
     if not fps > 0.0:
         raise ValueError(f"frames per second are {fps:g}; they must be above 0")
+    if any(not mesh.n_faces for mesh in frames):
+        raise ValueError("a frame has no faces, and glTF knows no empty mesh; bake at a higher resolution")
     file = _File()
-    moments = file.add(np.arange(len(frames), dtype=np.float32)[:, None] / np.float32(fps), bounds=True)
-    _add_object(file, "morph", frames, moments)
+    if all(_same_faces(frames[0], mesh) for mesh in frames):
+        moments = file.add(np.arange(len(frames), dtype=np.float32)[:, None] / np.float32(fps), bounds=True)
+        _add_object(file, "morph", frames, moments)
+    else:
+        for k, mesh in enumerate(frames):
+            _add_object(file, f"frame_{k:04d}", [mesh], None)
+            _show_only(file, mesh.scale, k, len(frames), fps)
     Path(path).write_bytes(file.bytes())
 
 
@@ -108,11 +119,26 @@ class _File:
         )
 
 
-def _add_object(file: _File, name: str, meshes: Sequence[MeshData], moments: int) -> None:
-    """Adds mesh, node and animation of one object."""
+def _show_only(file: _File, scale: float, number: int, count: int, fps: float) -> None:
+    """Animates the last node that was added: full size during its own frame, size 0 else."""
+    keys = sorted({0, number, min(number + 1, count - 1)})
+    sizes = np.array([scale if key == number else 0.0 for key in keys], np.float32)
+    file.samplers.append(
+        {
+            "input": file.add(np.array(keys, np.float32)[:, None] / np.float32(fps), bounds=True),
+            "output": file.add(np.repeat(sizes[:, None], 3, axis=1)),
+            "interpolation": "STEP",
+        }
+    )
+    target = {"node": len(file.nodes) - 1, "path": "scale"}
+    file.channels.append({"sampler": len(file.samplers) - 1, "target": target})
+    if number > 0:
+        file.nodes[-1]["scale"] = [0.0] * 3  # a viewer that plays nothing shows the first frame
+
+
+def _add_object(file: _File, name: str, meshes: Sequence[MeshData], moments: int | None) -> None:
+    """Adds mesh and node of one object, and the animation of its further shapes at ``moments``."""
     first = meshes[0]
-    if any(not _same_faces(first, mesh) for mesh in meshes):
-        raise ValueError(f"{name}: the faces change between frames, and glTF morph targets need the same faces in all")
     vertex, triangles, uv = _split(first)
     positions = [_relative(mesh, first)[vertex] for mesh in meshes]
     normals = [_normals(points, triangles) for points in positions]
@@ -122,6 +148,9 @@ def _add_object(file: _File, name: str, meshes: Sequence[MeshData], moments: int
     }
     if uv is not None:
         attributes["TEXCOORD_0"] = file.add(uv, VERTEX_DATA)
+    colours = first.attributes.get("color")
+    if colours is not None and len(colours) == first.n_vertices and colours.shape[1:] in ((3,), (4,)):
+        attributes["COLOR_0"] = file.add(_linear(colours)[vertex], VERTEX_DATA)
     primitive: dict[str, Any] = {
         "attributes": attributes,
         "indices": file.add(triangles.reshape(-1, 1).astype(np.uint32), INDEX_DATA),
@@ -185,6 +214,14 @@ def _split(
     # glTF counts v from the top.
     coordinates = np.stack([distinct["u"], 1.0 - distinct["v"]], axis=1).astype(np.float32)
     return distinct["vertex"], corners.triangles().astype(np.int64), coordinates
+
+
+def _linear(colours: NDArray[np.generic]) -> NDArray[np.float32]:
+    """sRGB colours [V, 3 or 4] in linear light, as glTF has those of vertices; alpha stays."""
+    found = np.array(colours, np.float64)
+    light = found[:, :3]
+    found[:, :3] = np.where(light <= 0.04045, light / 12.92, ((light + 0.055) / 1.055) ** 2.4)
+    return found.astype(np.float32)
 
 
 def _normals(points: NDArray[np.float32], triangles: NDArray[np.int64]) -> NDArray[np.float32]:

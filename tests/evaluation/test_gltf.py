@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import struct
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import trimesh
 
 from backend.export.gltf import write_morph_gltf
 from backend.geometry.io import read_mesh
@@ -138,6 +140,67 @@ def test_what_cannot_be_written_is_said(tmp_path: Path) -> None:
         write_morph_gltf(path, [], 24)
     with pytest.raises(ValueError, match="must be above 0"):
         write_morph_gltf(path, [sphere], 0)
-    with pytest.raises(ValueError, match="faces change"):
-        write_morph_gltf(path, [sphere, triangle_mesh(sphere.positions(), sphere.triangles()[::-1])], 24)
+    with pytest.raises(ValueError, match="no faces"):
+        write_morph_gltf(path, [sphere, triangle_mesh(np.zeros((0, 3)), np.zeros((0, 3), int))], 24)
     assert not path.exists()
+
+
+SHOWN = """
+import bpy, json, sys
+bpy.ops.wm.read_factory_settings(use_empty=True)
+bpy.context.scene.render.fps = 24
+bpy.ops.import_scene.gltf(filepath=sys.argv[1])
+things = sorted((o for o in bpy.data.objects if o.type == "MESH"), key=lambda o: o.name)
+sizes = []
+for frame in range(int(sys.argv[2])):
+    bpy.context.scene.frame_set(frame)
+    sizes.append([list(thing.scale) for thing in things])
+faces = [len(thing.data.polygons) for thing in things]
+print("FOUND" + json.dumps([faces, sizes, [[layer.name for layer in t.data.color_attributes] for t in things]]))
+"""
+
+
+def changing() -> list[MeshData]:
+    """Frames with faces of their own, the second far from 0."""
+    far = icosphere(2)
+    far = MeshData.from_positions(far.positions() * 2.0**-20 + 1.0, far.face_offsets, far.face_indices)
+    assert far.scale != 1.0
+    colour = np.tile(np.array([1.0, 0.5, 0.0, 1.0], np.float32), (42, 1))
+    return [replace(icosphere(1), attributes={"color": colour}), far, grid(4)]
+
+
+def test_blender_shows_frames_of_changing_faces_one_after_the_other(blender_python: Path, tmp_path: Path) -> None:
+    frames = changing()
+    write_morph_gltf(tmp_path / "morph.glb", frames, 24)
+    command = [blender_python, "-c", SHOWN, tmp_path / "morph.glb", "3"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    lines = [line for line in done.stdout.splitlines() if line.startswith("FOUND")]
+    assert lines, done.stdout[-2000:] + done.stderr[-2000:]
+    faces, sizes, colours = json.loads(lines[0][5:])
+    assert faces == [80, 320, 32]
+    wanted = np.diag([frame.scale for frame in frames])
+    np.testing.assert_allclose(np.array(sizes), np.repeat(wanted[:, :, None], 3, axis=2), rtol=1e-6)
+    assert [bool(names) for names in colours] == [True, False, False]
+
+
+def test_other_readers_find_every_frame_of_changing_faces(tmp_path: Path) -> None:
+    frames = changing()
+    write_morph_gltf(tmp_path / "morph.glb", frames, 24)
+    scene = trimesh.load_scene(tmp_path / "morph.glb", process=False)
+    for k, frame in enumerate(frames):
+        matrix, name = scene.graph[f"frame_{k:04d}"]
+        assert len(scene.geometry[name].faces) == len(frame.triangles())
+        assert matrix[0, 0] == (frame.scale if k == 0 else 0.0)  # a viewer that plays nothing shows the first alone
+        np.testing.assert_array_equal(scene.geometry[name].vertices.min(axis=0), frame.vertices.min(axis=0))
+
+
+def test_the_same_faces_stay_morph_targets_with_colours(tmp_path: Path) -> None:
+    colour = np.tile(np.array([0.0, 0.5, 1.0], np.float32), (42, 1))
+    write_morph_gltf(tmp_path / "m.glb", moving(replace(icosphere(1), attributes={"color": colour}), 3), 24)
+    data = (tmp_path / "m.glb").read_bytes()
+    length = int.from_bytes(data[12:16], "little")
+    document = json.loads(data[20 : 20 + length])
+    assert len(document["nodes"]) == 1
+    accessor = document["accessors"][document["meshes"][0]["primitives"][0]["attributes"]["COLOR_0"]]
+    start = 28 + length + document["bufferViews"][accessor["bufferView"]]["byteOffset"]
+    np.testing.assert_allclose(np.frombuffer(data, "<f4", 3, start), [0.0, 0.2140, 1.0], atol=1e-4)  # linear light
