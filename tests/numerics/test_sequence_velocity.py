@@ -92,7 +92,7 @@ def test_the_derivatives_are_those_of_autograd() -> None:
     around = [velocity.between(points + s * h * axis, share, legs, legs + 1) for axis in torch.eye(3) for s in (1, -1)]
     measured = (torch.stack(around).sum(0) - 6 * value) / h**2
     assert jets.laplacian is not None
-    torch.testing.assert_close(jets.laplacian, measured, rtol=1e-2, atol=1e-3 * float(measured.abs().max()))
+    torch.testing.assert_close(jets.laplacian, measured, rtol=1e-2, atol=1e-3 * measured.abs().max().item())
 
 
 def batch_of(legs: int, count: int = 30) -> SequenceBatch:
