@@ -32,11 +32,11 @@ class TexturedSurface:
         sound = area > SMALLEST_AREA * float((np.ptp(rest, axis=0) ** 2).sum())
         self._triangles = triangles[sound]  # [T, 3], vertices of the carried surface
         self._uv = self._color = None
-        uv = _finite(mesh, "uv", (2,))
+        uv = _attribute(mesh, "uv", (2,))
         if uv is not None and len(uv) == len(mesh.face_indices):
             self._uv = uv[corners[sound]]  # [T, 3, 2]
             self._island = _islands(self._triangles, self._uv)  # [T]
-        color = _finite(mesh, "color", (3, 4))
+        color = _attribute(mesh, "color", (3, 4))
         if color is not None:
             of_vertices = len(color) == mesh.n_vertices
             self._color = color[mesh.face_indices[corners[sound]] if of_vertices else corners[sound]]  # [T, 3, 4]
@@ -103,15 +103,15 @@ def _fan_corners(mesh: MeshData) -> Int64:
     return MeshData(mesh.vertices, mesh.face_offsets, places).triangles().astype(np.int64)
 
 
-def _finite(mesh: MeshData, name: str, widths: tuple[int, ...]) -> Float64 | None:
-    """An attribute as float64 [n, D], missing columns filled with 1; ``None`` if the mesh has none of such a form."""
+def _attribute(mesh: MeshData, name: str, widths: tuple[int, ...]) -> Float64 | None:
+    """An attribute as float64 [n, D], columns that are missing filled with 1; ``None`` if there is none like this."""
     values = mesh.attributes.get(name)
     if values is None or values.ndim != 2 or values.shape[1] not in widths:
         return None
-    if not np.issubdtype(values.dtype, np.floating) or not np.isfinite(values).all():
+    if not np.issubdtype(values.dtype, np.floating):
         return None
     full = np.ones((len(values), max(widths)))
-    full[:, : values.shape[1]] = values
+    full[:, : values.shape[1]] = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
     return full
 
 

@@ -22,6 +22,7 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from backend.commands.bench.extraction import measure_extraction
     from backend.commands.bench.pairs import find_pairs
     from backend.commands.bench.quality import measure_pair, quality_table
     from backend.commands.bench.scale import measure_memory
@@ -38,8 +39,9 @@ def run(arguments: argparse.Namespace) -> int:
                 rows.append(measure_pair(pair, arguments.seconds))
             sections.append(quality_table(rows, arguments.seconds))
         if "speed" in arguments.parts:
-            progress.note("speed: start, baking, streaming")
-            sections.append(figures_table("Speed", [*measure_start(), *measure_baking(), *measure_streaming()]))
+            progress.note("speed: start, baking, streaming, extraction")
+            figures = [*measure_start(), *measure_baking(), *measure_streaming(), *measure_extraction()]
+            sections.append(figures_table("Speed", figures))
         if "memory" in arguments.parts:
             progress.note("memory")
             sections.append(figures_table("Peak memory of `morph`", measure_memory(arguments.million)))
