@@ -15,8 +15,12 @@ from backend.geometry.io import read_mesh
 from backend.methods.method import Morph, Pair
 from backend.methods.registry import get, spec
 from backend.methods.sequence import leg_by_leg, through_poses, time_steps_of
+from backend.pipeline import bake, train
 from backend.training.run import Run
+from protocol.mesh import MeshData
+from protocol.messages import Stop, Timeline
 from tests.meshes import rotation
+from tests.methods.conftest import request_for
 from tests.methods.poses import bar, bent, pair_through
 
 EVERY = ("velocity_field", "arap", "linear")
@@ -195,3 +199,20 @@ def test_matching_with_the_successors_losses_works_for_a_pair_without_stops(bend
     morph = fitted(pair, "velocity_field", "sequence", run, **SMALL_SEQUENCE)
     assert np.abs(morph.frame(1.0).positions() - bending[1]).max() < 1e-5 * size(bending)
     assert run.warnings == []
+
+
+def test_a_request_with_stops_meets_them(bending):
+    """Whole jobs; one stop in the vertex order of the source, the other a mesh of another order, with a table."""
+    mesh = bar()
+    source, first, second, target = (mesh.with_positions(pose) for pose in bending)
+    order = np.random.default_rng(0).permutation(mesh.n_vertices)
+    place = np.argsort(order)
+    mixed = MeshData.from_positions(second.positions()[order], mesh.face_offsets, place[mesh.face_indices])
+    table = np.stack([order, np.arange(len(order))], axis=1).astype(np.int32)
+    stops = (Stop(first), Stop(mixed, table))
+    for method in EVERY:
+        settings = {"steps": 10} if method == "velocity_field" else {}
+        job = train(request_for((source, target), method, stops=stops, settings=settings), Run())
+        assert job.report["stops"] == 2
+        reached = [frame.mesh.positions() for frame in bake(job.morph, Timeline(7))][::2]
+        assert np.abs(np.array(reached) - bending).max() < 1e-5 * size(bending)
