@@ -28,6 +28,7 @@ class Sides:
     facing: NDArray[np.int8]  # [T], 1: inside lies behind the face, -1: before it, 0: a sheet without an inside
     buried: Flags  # [T], inside lies on both sides, as where one part reaches into another
     thickness: float  # of the shell that stands for a sheet, in the units of the surface
+    holes: bool  # some part that bounds a volume is open
     n_sheets: int  # connected parts that are sheets
     n_turned: int  # parts whose normals point inwards while those of others do not
     n_parts: int
@@ -93,6 +94,7 @@ def sides_of(positions: Float64, triangles: Int64, thickness: float = 0.0) -> Si
     side = float(np.ptp(positions[np.unique(triangles)], axis=0).max())
     return Sides(
         facing=of_face,
+        holes=bool((facing[~look.closed] != 0).any()),
         buried=_buried(look, of_face),
         thickness=thickness or CELLS * side,
         n_sheets=int((kept == 0).sum()),

@@ -253,7 +253,8 @@ def test_vertices_at_one_place_may_part(fox):
 
 def test_the_etag_of_a_method_follows_its_settings():
     described = {spec.name: spec for spec in specs()}
-    assert list(described) == ["velocity_field", "arap", "linear"]
-    assert len({spec.etag for spec in described.values()}) == 3
+    assert next(iter(described)) == "velocity_field"
+    assert {"arap", "linear", "sdf_blend"} <= set(described)
+    assert len({spec.etag for spec in described.values()}) == len(described)
     changed = replace(described["arap"], needs_correspondence=False, doc="something else")
     assert changed.etag != described["arap"].etag
