@@ -16,6 +16,7 @@ COMMANDS: Final = {
     "bake": "frames from a morph that is already trained",
     "serve": "run the backend that Blender talks to",
     "evaluate": "measure a folder of frames against its source, target and truth",
+    "prepare": "list the pairs of a folder of published meshes, for morph --data",
     "demo": "morph the shipped fox through a real backend, as Blender would",
     "bench": "measure speed and quality, and write the table",
     "doctor": "check this machine: versions, devices, ports, libraries",

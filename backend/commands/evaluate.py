@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backend.commands.parser import CommandError, Parser, whole_number
+from backend.commands.prepared import add_data_options, prepared_pair
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,8 +24,9 @@ FRAME = re.compile(r"frame_\d+\.(ply|obj|off|stl|glb|gltf)\Z", re.IGNORECASE)
 def add_arguments(parser: Parser) -> None:
     add = parser.add_argument
     add("frames", type=Path, metavar="FRAMES", help="folder with frame_0000.ply and so on, even in time, both ends")
-    add("--source", type=Path, required=True, metavar="S", help="the source mesh")
-    add("--target", type=Path, required=True, metavar="T", help="the target mesh")
+    add("--source", type=Path, metavar="S", help="the source mesh")
+    add("--target", type=Path, metavar="T", help="the target mesh")
+    add_data_options(parser)
     add("--table", type=Path, metavar="FILE", help="correspondence table (.npy or .npz), for the matching error")
     add("--in-between", type=Path, metavar="FILE", help="true positions [T, V, 3] (.npy) on the source's faces")
     add("--samples", type=whole_number(100, 10_000_000), default=50_000, help="surface points; default 50000")
@@ -36,13 +38,21 @@ def add_arguments(parser: Parser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from backend.commands.progress import Progress
+    from backend.commands.result import vertex_order
     from backend.correspondence.table import check_pairs, read_table
     from backend.evaluation.evaluate import evaluate
     from backend.evaluation.report import plain
     from backend.geometry.io import read_mesh
 
+    pair = prepared_pair(arguments)
+    if pair is not None:
+        arguments.source, arguments.target = pair.source, pair.target
+        arguments.table = arguments.table or pair.table
+    if arguments.source is None or arguments.target is None:
+        raise CommandError("evaluate needs --source S and --target T, or --data DIR (see tweenfield evaluate --help)")
     source, target = read_mesh(arguments.source), read_mesh(arguments.target)
-    pairs = None
+    in_order = pair is not None and arguments.table is None
+    pairs: NDArray[np.integer[Any]] | None = vertex_order(source) if in_order else None
     if arguments.table:
         pairs, weights = read_table(arguments.table, source.n_vertices)
         check_pairs(pairs, weights, source.n_vertices, target.n_vertices, str(arguments.table))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from backend.commands.interrupt import Interrupt
 from backend.commands.output import check_output, output_folder
 from backend.commands.parser import CommandError, Parser
+from backend.commands.prepared import add_data_options, prepared_pair
 from backend.commands.progress import Progress
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def add_arguments(parser: Parser) -> None:
     add = parser.add_argument
     add("source", nargs="?", type=Path, metavar="SOURCE", help="mesh to start from (OBJ, PLY, OFF, STL, glTF)")
     add("target", nargs="?", type=Path, metavar="TARGET", help="mesh to end at")
+    add_data_options(parser)
     add("--out", type=Path, metavar="DIR", help="folder for the result; an earlier result in it is replaced")
     add("--force", action="store_true", help="put the result into a folder that holds other files, too")
     add("--gltf", action="store_true", help="write morph.glb, too: one file with morph targets and UVs")
@@ -41,6 +43,10 @@ def add_arguments(parser: Parser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     if arguments.list_settings:
         return _list_settings()
+    if pair := prepared_pair(arguments):
+        arguments.source, arguments.target = pair.source, pair.target
+        if arguments.correspondence == "auto":
+            arguments.correspondence = "vertex-order" if pair.table is None else str(pair.table)
     if arguments.source is None or arguments.target is None or arguments.out is None:
         raise CommandError("morph needs SOURCE, TARGET and --out DIR (see tweenfield morph --help)")
     given = [arguments.source, arguments.target, *arguments.carry, *arguments.through]
@@ -132,7 +138,7 @@ def _with_gltf(arguments: argparse.Namespace, result: ResultFolder, report: dict
 
 def _restored(data: bytes, report: dict[str, Any]) -> Morph | None:
     """The morph that a backend trained, where it is needed here and its method is known here."""
-    if report.get("topology") != "remesh":
+    if not _is_carried(report):
         return None
     from backend.checkpoint import morph_from_bytes
     from backend.device import configure
@@ -150,8 +156,13 @@ def _job(request: MorphRequest, report: dict[str, Any], stopped: str | None, mor
 
     in_order = report.get("correspondence") == "vertex-order"
     pairs = vertex_order(request.source) if in_order else request.pairs
-    carrying = morph if report.get("topology") == "remesh" else None
+    carrying = morph if _is_carried(report) else None
     return Job(request.source, request.target, pairs, request.timeline, stopped, carrying)
+
+
+def _is_carried(report: dict[str, Any]) -> bool:
+    """Whether frames with faces of their own can be compared with the source, carried along by a known match."""
+    return report.get("topology") == "remesh" and report.get("correspondence") is not None
 
 
 def _named(arguments: argparse.Namespace, report: dict[str, Any]) -> dict[str, Any]:

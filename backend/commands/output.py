@@ -9,30 +9,44 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from backend.commands.parser import CommandError
 
 REPORT = "report.json"
-OURS = re.compile(
-    r"(frame_\d{4,}\.ply|carry_.+_\d{4,}\.ply|contact_sheet\.png|morph\.(safetensors|glb)|report\.json)\Z"
+LISTING = "pairs.json"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a command leaves in its folder."""
+
+    marker: str  # the file that tells who wrote the folder
+    ours: re.Pattern[str]  # names of its files
+
+
+RESULT = Kind(
+    REPORT,
+    re.compile(r"(frame_\d{4,}\.ply|carry_.+_\d{4,}\.ply|contact_sheet\.png|morph\.(safetensors|glb)|report\.json)\Z"),
 )
+PREPARED = Kind(LISTING, re.compile(r"(table_\d{4,}_\d{4,}\.npy|pairs\.json)\Z"))
 
 
 @contextmanager
-def output_folder(out: Path, force: bool = False) -> Iterator[Path]:
+def output_folder(out: Path, force: bool = False, kind: Kind = RESULT) -> Iterator[Path]:
     """A folder to write into. Its files are moved to ``out`` when the block ends well, and deleted otherwise.
 
     An earlier result in ``out`` is replaced, all its files; a folder with anything else in it is refused, unless
     ``force``, and then a file is only ever replaced by one of its own name.
     """
-    check_output(out, force)
+    check_output(out, force, kind=kind)
     created = _missing_parents(out)
     try:
         aside = _make_aside(out)
         try:
             yield aside
-            _put_in_place(aside, out)
+            _put_in_place(aside, out, kind)
         except OSError as error:
             reason = error.strerror or str(error)
             raise CommandError(
@@ -46,7 +60,7 @@ def output_folder(out: Path, force: bool = False) -> Iterator[Path]:
         raise
 
 
-def check_output(out: Path, force: bool, reads: Sequence[Path] = ()) -> None:
+def check_output(out: Path, force: bool, reads: Sequence[Path] = (), kind: Kind = RESULT) -> None:
     """Raises ``CommandError`` if ``out`` is a file, or holds something that is not an earlier result.
 
     Also if it holds a file that the command ``reads`` and that the result would take the place of.
@@ -54,18 +68,18 @@ def check_output(out: Path, force: bool, reads: Sequence[Path] = ()) -> None:
     if out.exists() and not out.is_dir():
         raise CommandError(f"{out}: is a file; --out names a folder")
     for path in reads:
-        if OURS.match(path.name) and path.parent.resolve() == out.resolve():
+        if kind.ours.match(path.name) and path.parent.resolve() == out.resolve():
             raise CommandError(f"{path}: would be replaced by the result that is made from it; choose another --out")
-    if force or not out.is_dir() or not any(out.iterdir()) or _is_result(out):
+    if force or not out.is_dir() or not any(out.iterdir()) or _is_earlier(out, kind):
         return
     raise CommandError(
         f"{out}: the folder holds other files; choose a new folder, or add --force to put the result among them"
     )
 
 
-def _is_result(folder: Path) -> bool:
+def _is_earlier(folder: Path, kind: Kind) -> bool:
     try:
-        report = json.loads((folder / REPORT).read_text(encoding="utf-8"))
+        report = json.loads((folder / kind.marker).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
     return isinstance(report, dict) and "tweenfield" in report.get("versions", {})
@@ -86,13 +100,13 @@ def _make_aside(out: Path) -> Path:
         raise CommandError(f"{out}: no folder can be written there ({error.strerror}); choose another --out") from error
 
 
-def _put_in_place(aside: Path, out: Path) -> None:
+def _put_in_place(aside: Path, out: Path, kind: Kind) -> None:
     if not out.is_dir():
         aside.chmod(0o777 & ~_umask())
         aside.rename(out)
         return
-    for old in out.iterdir() if _is_result(out) else ():
-        if OURS.match(old.name) and old.is_file():
+    for old in out.iterdir() if _is_earlier(out, kind) else ():
+        if kind.ours.match(old.name) and old.is_file():
             old.unlink()
     for new in aside.iterdir():
         new.replace(out / new.name)

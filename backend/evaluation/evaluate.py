@@ -86,7 +86,8 @@ def evaluate(
     carried             with the source as it is carried: chamfer and area of every frame against it
     fixed               same faces in every frame: conformal, area, arap, flipped against the source (the first frame
                         when the faces are not the source's), evenness of the steps, and with a table corr_error_*
-    inbetween           with true frames: chamfer, and with the source's vertices vertex_* and p_rmse
+    inbetween           with true frames: chamfer, hausdorff, and with the source's vertices vertex_* and p_rmse
+    papers              the figures that papers print, lengths in units in which the source has unit area
     """
     started = time.monotonic()
     shapes = [_Shape.of(frame, source.origin) for frame in frames]
@@ -120,6 +121,7 @@ def evaluate(
         truth = np.asarray(inbetween, np.float64) - source.origin
         moments = np.linspace(0, 1, len(truth)) if inbetween_times is None else np.asarray(inbetween_times, np.float64)
         result["inbetween"] = _inbetween(job, truth, moments)
+    result["papers"] = _papers(job, result)
     result["seconds"] = round(time.monotonic() - started, 2)
     return result
 
@@ -242,11 +244,13 @@ def _at(job: _Job, t: float) -> tuple[_Shape, float]:
 
 
 def _inbetween(job: _Job, truth: Float64, times: Float64) -> dict[str, Any]:
-    chamfer, offsets, mean_errors, largest, found = [], [], [], [], []
+    chamfer, hausdorff, offsets, mean_errors, largest, found = [], [], [], [], [], []
     for positions, t in zip(truth, times, strict=True):
         shape, offset = _at(job, float(t))
         there = _Shape(positions, job.source.triangles)
-        chamfer.append(metrics.surface_distances(job.sample(shape), job.sample(there)).chamfer)
+        gap = metrics.surface_distances(job.sample(shape), job.sample(there))
+        chamfer.append(gap.chamfer)
+        hausdorff.append(gap.hd_max)
         offsets.append(offset)
         if job.fixed and len(shape.positions) == len(positions):
             error = np.linalg.norm(shape.positions - positions, axis=1) / job.diagonal
@@ -258,6 +262,8 @@ def _inbetween(job: _Job, truth: Float64, times: Float64) -> dict[str, Any]:
         "chamfer_mean": _mean(chamfer[inside]),
         "chamfer_max": max(chamfer[inside], default=math.nan),
         "chamfer": chamfer,
+        "hausdorff_mean": _mean(hausdorff[inside]),
+        "hausdorff": hausdorff,
         "largest_t_offset": float(max(offsets)),
     }
     if len(mean_errors) == len(truth):
@@ -269,6 +275,24 @@ def _inbetween(job: _Job, truth: Float64, times: Float64) -> dict[str, Any]:
             "p_rmse": metrics.p_rmse(np.array(found[inside]), truth[inside]) / job.diagonal if found[inside] else None,
         }
     return result
+
+
+def _papers(job: _Job, result: dict[str, Any]) -> dict[str, float | None]:
+    """What the tables of 4Deform (CVPR 2025) show, and the conformal distortion; None where it cannot be measured.
+
+    Its preparation scales shapes to unit area; the text does not define CD and HD, which are here the mean of both
+    mean nearest distances, not squared, and the largest. Without true frames they are those of the last frame.
+    """
+    unit = job.diagonal / float(np.sqrt(areas(job.source.positions, job.source.triangles).sum()))
+    truth, last = result.get("inbetween"), result["endpoints"]["t1"]
+    p_rmse = truth.get("p_rmse") if truth else None
+    return {
+        "cd": unit * (truth["chamfer_mean"] if truth else last["chamfer"]),
+        "hd": unit * (truth["hausdorff_mean"] if truth else last["hd_max"]),
+        "sa_sigma": result["sa_sigma"],
+        "p_rmse": None if p_rmse is None else unit * p_rmse,
+        "conformal": result["fixed"]["conformal"]["mean"] if job.fixed else None,
+    }
 
 
 def _mean(values: Sequence[float]) -> float:
