@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from backend.fields.activations import ACTIVATIONS
+from backend.fields.activations import ACTIVATIONS, Activation
 
 
 @dataclass(frozen=True)
@@ -91,26 +92,9 @@ class Mlp(nn.Module):
         return Jets(last(value), jacobian, functional.linear(curvature, last.weight) if second else None)
 
     def value_and_gradient(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """Of a network with one output: value [N] and gradient [N, inputs], by an explicit reverse sweep.
-
-        Two passes whatever the number of inputs; made of ordinary operations, so that one ordinary backward pass
-        differentiates it.
-        """
-        hidden, slopes = inputs, []
-        for index in range(self.shape.depth):
-            before = self.layer(index)(self._joined(index, hidden, inputs))
-            hidden, slope, _ = self.activation.derivatives(before)
-            slopes.append(slope)
-        value = self.layer(-1)(hidden)[:, 0]
-        row = self.layer(-1).weight.expand(len(inputs), -1)  # [N, width]: d value / d hidden
-        skipped = torch.zeros_like(inputs)
-        for index in reversed(range(self.shape.depth)):
-            row = (row * slopes[index]) @ self.layer(index).weight
-            if index == self.shape.skip:
-                row = row / math.sqrt(2.0)
-                skipped = row[:, -self.shape.inputs :]
-                row = row[:, : -self.shape.inputs]
-        return value, row + skipped
+        """Of a network with one output: value [N] and gradient [N, inputs], by an explicit reverse sweep."""
+        layers = [(self.layer(index).weight, self.layer(index).bias) for index in range(len(self.layers))]
+        return value_and_gradient(layers, self.activation, inputs, self.shape.skip)
 
     def layer(self, index: int) -> nn.Linear:
         """Hidden layer ``index``, or the last layer (-1)."""
@@ -122,6 +106,36 @@ class Mlp(nn.Module):
         if index != self.shape.skip:
             return hidden
         return torch.cat([hidden, inputs], dim=-1) / math.sqrt(2.0)
+
+
+def value_and_gradient(
+    layers: Sequence[tuple[Tensor, Tensor]],  # weight [O, I] and bias [O] of each
+    activation: Activation,
+    inputs: Tensor,  # [N, inputs]
+    skip: int | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Value [N] and gradient [N, inputs] of the network with these layers and one output, by a reverse sweep.
+
+    Two passes whatever the number of inputs; made of ordinary operations, so that one ordinary backward pass
+    differentiates it, the layers too.
+    """
+    hidden, slopes = inputs, []
+    for index, (weight, bias) in enumerate(layers[:-1]):
+        if index == skip:
+            hidden = torch.cat([hidden, inputs], dim=-1) / math.sqrt(2.0)
+        hidden, slope, _ = activation.derivatives(functional.linear(hidden, weight, bias))
+        slopes.append(slope)
+    last, last_bias = layers[-1]
+    value = functional.linear(hidden, last, last_bias)[:, 0]
+    row = last.expand(len(inputs), -1)  # [N, width]: d value / d hidden
+    skipped = torch.zeros_like(inputs)
+    for index in reversed(range(len(slopes))):
+        row = (row * slopes[index]) @ layers[index][0]
+        if index == skip:
+            row = row / math.sqrt(2.0)
+            skipped = row[:, -inputs.shape[1] :]
+            row = row[:, : -inputs.shape[1]]
+    return value, row + skipped
 
 
 def lecun_normal_(mlp: Mlp, generator: torch.Generator) -> None:
