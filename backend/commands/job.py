@@ -60,7 +60,7 @@ def add_job_options(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="a table for each of them; without, they have the source's vertex order",
     )
-    add("--preset", metavar="P", help="draft, standard (the default), high or paper")
+    add("--preset", metavar="P", help="draft, standard (the default), high, paper or sequence")
     add("--seconds", metavar="S", type=seconds, help="prepare and train this long, instead of the steps of the preset")
     add("--device", metavar="D", help="auto (the default), cpu, cuda or mps")
     add("--seed", metavar="K", type=whole_number(0, 2**31 - 1), help="seed of every random choice; default 0")
