@@ -1,8 +1,10 @@
-"""``Bar``: what the progress bar shows."""
+"""What the panel shows of a job: the progress bar, and the lines about its result."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from .protocol.messages import Progress
 
@@ -20,6 +22,14 @@ def progress_bar(message: Progress) -> Bar:
     if message.seconds_left is not None:
         parts.append(f"{_duration(message.seconds_left)} left")
     return Bar(", ".join(parts), message.step / message.total if message.total > 0 else 0.0)
+
+
+def about(report: Mapping[str, Any]) -> list[str]:
+    """What the backend's report says that the artist should know."""
+    kinds = {"keep": "the source's own faces", "remesh": "new surfaces in every frame"}
+    kind, reason = kinds.get(str(report.get("topology"))), report.get("topology_reason")
+    topology = [f"Topology: {kind} ({reason})"] if kind and reason else []
+    return [*topology, *map(str, report.get("warnings", ()))]
 
 
 def _duration(seconds: float) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 import bpy
 
 from .generated import group_of, methods
-from .operators.morph import why_not
+from .operators.morph import expected, topologies, why_not
 from .properties import settings_of
 from .running import current
 from .session import CANCELLED, Session
@@ -47,11 +47,17 @@ class TWEENFIELD_PT_main(_InSidebar, bpy.types.Panel):
             column.prop(settings, "table")
         column.prop(settings, "method")
         column.prop(settings, "preset")
+        made = topologies(settings)
+        if len(made) > 1:
+            column.prop(settings, "topology")
+        if "remesh" in made and (settings.topology != "keep" or len(made) == 1):
+            column.prop(settings, "resolution")
         column.separator()
         frames = column.column(align=True)
         frames.prop(settings, "frame_start")
         frames.prop(settings, "frame_end")
         column.prop(settings, "keys")
+        column.prop(settings, "frames_as")
         _draw_job(layout, context, session)
 
 
@@ -117,6 +123,7 @@ def _draw_backend(layout: bpy.types.UILayout, session: Session) -> None:
 
 
 def _draw_job(layout: bpy.types.UILayout, context: bpy.types.Context, session: Session) -> None:
+    assert context.scene is not None
     layout.separator()
     # Cancel takes the place of Morph, and the bar stands below: were the bar or a greyed Morph under the mouse, Blender
     # would go on drawing their colours there, over what follows, until the mouse moves.
@@ -141,6 +148,8 @@ def _draw_job(layout: bpy.types.UILayout, context: bpy.types.Context, session: S
         _paragraph(layout, context, reason, "INFO")
     elif session.outcome:
         _paragraph(layout, context, session.outcome, "CANCEL" if session.outcome == CANCELLED else "CHECKMARK")
+    else:
+        _paragraph(layout, context, expected(settings_of(context.scene)), "INFO")
 
 
 def _paragraph(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: Any) -> None:

@@ -5,7 +5,9 @@ from typing import Any
 import bpy
 
 from .generated import DEFAULT_PRESET, apply_preset, methods
-from .protocol.messages import EASINGS
+from .making.choice import MOST_BYTES, MOST_FRAMES
+from .protocol.checks import RESOLUTIONS
+from .protocol.messages import EASINGS, Timeline
 
 DEFAULT_METHOD = "velocity_field"
 ON_SCENE = "tweenfield"  # name of the scene's property
@@ -109,11 +111,12 @@ class TWEENFIELD_PG_morph(bpy.types.PropertyGroup):
         name="Match",
         description="How it is known which point of the source becomes which point of the target",
         items=[
-            ("auto", "Automatic", "By vertex order where both meshes have the same faces"),
+            ("auto", "Automatic", "By vertex order where both meshes have the same faces; else without a match, which "
+             "needs new surfaces"),
             ("vertex-order", "Vertex order", "Vertex 1 becomes vertex 1, and so on"),
             ("table", "Table", "Pairs of vertices from a file"),
         ],
-    )
+    )  # fmt: skip
     table: bpy.props.StringProperty(
         name="Table", description="An .npy or .npz file with pairs of source and target vertices", subtype="FILE_PATH"
     )
@@ -139,9 +142,43 @@ class TWEENFIELD_PG_morph(bpy.types.PropertyGroup):
     frame_end: bpy.props.IntProperty(
         name="Last Frame", description="Frame of the scene that shows the target", default=49
     )
+    topology: bpy.props.EnumProperty(
+        name="Topology",
+        description="Whether the faces stay the source's from the first frame to the last",
+        items=[
+            ("auto", "Automatic", "The source's faces where both meshes match and have the same parts, holes and "
+             "handles, else new surfaces; the result says which, and why"),
+            ("keep", "Keep", "The source's own faces, with everything on them. The meshes must match"),
+            ("remesh", "New Surfaces", "A closed surface of its own in every frame: parts may merge and holes close. "
+             "Texture coordinates and colours are carried over"),
+        ],
+    )  # fmt: skip
+    resolution: bpy.props.IntProperty(
+        name="Resolution",
+        description="Of new surfaces: cells along the longest side. Twice as many take four times as long",
+        default=Timeline().resolution,
+        min=RESOLUTIONS[0],
+        max=RESOLUTIONS[1],
+        soft_min=32,
+        soft_max=256,
+    )
+    frames_as: bpy.props.EnumProperty(
+        name="Frames As",
+        description="What the frames become. All of it renders on machines without Tweenfield",
+        items=[
+            ("auto", "Automatic", "Shape keys where the faces stay the source's. Where they change: keyed objects up "
+             f"to {MOST_FRAMES} frames and {MOST_BYTES // 1_000_000} MB, beyond that one object that reads files"),
+            ("shape_keys", "Shape Keys", "One object with a shape key for each frame; only where the faces stay"),
+            ("keyed_objects", "Keyed Objects", "A mesh for each frame, all in the .blend file; keyframes show one at "
+             "a time"),
+            ("one_object", "One Object", "One object that reads its frames from files beside the .blend file: Alembic "
+             "where the faces change, PC2 where they stay. Take these files along"),
+        ],
+    )  # fmt: skip
     keys: bpy.props.IntProperty(
-        name="Shape Keys",
-        description="Number of shape keys, both ends included. Between two keys Blender interpolates",
+        name="Keys",
+        description="Number of shape keys, both ends included. Between two shape keys Blender interpolates; "
+        "where every frame has a mesh of its own it does not, so have one for each frame of the scene",
         default=25,
         min=2,
         max=1000,
@@ -152,7 +189,7 @@ class TWEENFIELD_PG_morph(bpy.types.PropertyGroup):
         items=[(name, _title(name), "") for name in EASINGS],
     )
     constant_speed: bpy.props.BoolProperty(
-        name="Constant Speed", description="Space the shape keys so that the surface moves at one mean speed"
+        name="Constant Speed", description="Space the keys so that the surface moves at one mean speed"
     )
     reverse: bpy.props.BoolProperty(name="Reverse", description="From the target back to the source")
     limit_time: bpy.props.BoolProperty(

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import bpy
 
-from .write_mesh import remove_mesh
+from .handle import Handle
+from .problem import Problem
+from .write_mesh import clear_player, remove_mesh, remove_object
 
 # Custom properties; they stay in the file, so that it can be closed and opened between two runs.
 SOURCE = "tweenfield_source"  # on the collection: name of the source
 TARGET = "tweenfield_target"  # on the collection: name of the target
-ORIGINAL = "tweenfield_original"  # on a result: name of the object that it was made from
-PREVIEW = "tweenfield_preview"  # on a preview: id of its job
-MAKING = "tweenfield_making"  # on an unlinked object that is given its shape keys: id of its job
+ORIGINAL = "tweenfield_original"  # on a result, an object or a collection: name of the object that it was made from
+PREVIEW = "tweenfield_preview"  # on a preview and its meshes: id of its job
+MAKING = "tweenfield_making"  # on unlinked objects and meshes that become a result: id of its job
 
 
 def _mark(block: bpy.types.ID, name: str) -> Any:
     return block.get(name)
+
+
+def scene_of(scene: Handle) -> bpy.types.Scene:
+    """The scene that a morph was asked for in."""
+    found = scene.find_scene()
+    if found is None:
+        raise Problem(f"The scene {scene.name!r} was deleted while the morph was computed.")
+    return found
 
 
 def find_collection(source: str, target: str) -> bpy.types.Collection | None:
@@ -41,13 +52,18 @@ def pair_collection(scene: bpy.types.Scene, source: str, target: str) -> bpy.typ
 
 
 def find_result(collection: bpy.types.Collection | None, original: str) -> bpy.types.Object | None:
-    """The older result made from the object called ``original``."""
+    """The older result made from the object called ``original``, where it is one object."""
     if collection is None:
         return None
     for ob in collection.objects:
         if _mark(ob, ORIGINAL) == original and _mark(ob, PREVIEW) is None:
             return ob
     return None
+
+
+def find_frames(collection: bpy.types.Collection, original: str) -> bpy.types.Collection | None:
+    """The older result made from the object called ``original``, where it is one object a frame."""
+    return next((child for child in collection.children if _mark(child, ORIGINAL) == original), None)
 
 
 def install(
@@ -57,6 +73,7 @@ def install(
     mesh = made.data
     assert isinstance(mesh, bpy.types.Mesh)
     del made[MAKING]
+    _remove_frames(collection, original)
     old = find_result(collection, original)
     if old is None:
         made.name = name
@@ -66,6 +83,7 @@ def install(
         mesh.name = made.name
         return made
     before = old.data
+    clear_player(old)
     old.data = mesh
     old.matrix_world = matrix
     bpy.data.objects.remove(made)
@@ -75,25 +93,68 @@ def install(
     return old
 
 
+def install_frames(
+    collection: bpy.types.Collection, made: Sequence[bpy.types.Object], original: str, name: str
+) -> bpy.types.Collection:
+    """Puts one object a frame into a collection of their own, in the place of an older result."""
+    _remove_frames(collection, original)
+    old = find_result(collection, original)
+    if old is not None:
+        remove_object(old)
+    frames = bpy.data.collections.new(f"{name} frames")
+    frames[ORIGINAL] = original
+    collection.children.link(frames)
+    for number, ob in enumerate(made, 1):
+        assert ob.data is not None
+        for block in (ob, ob.data):
+            del block[MAKING]
+            block.name = f"{name} {number:04d}"
+        if ob.animation_data is not None and ob.animation_data.action is not None:
+            ob.animation_data.action.name = ob.name
+        frames.objects.link(ob)
+    return frames
+
+
+def _remove_frames(collection: bpy.types.Collection, original: str) -> None:
+    frames = find_frames(collection, original)
+    if frames is None:
+        return
+    for ob in list(frames.objects):
+        remove_object(ob)
+    bpy.data.collections.remove(frames)
+
+
 def drop_leftovers(current: str = "") -> None:
-    """Removes previews and half-made objects of all jobs but ``current``: an undo may bring some back."""
-    for ob in [ob for ob in bpy.data.objects if _mark(ob, MAKING) not in (None, current)]:
-        _remove_object(ob)
+    """Removes previews and what is half made of all jobs but ``current``: an undo may bring some back."""
+    _drop_made({job for block in (*bpy.data.objects, *bpy.data.meshes) if (job := _mark(block, MAKING))} - {current})
     drop_previews(except_of=current)
+
+
+def drop_making(job: str) -> None:
+    """Removes what is half made of a job."""
+    _drop_made({job})
+
+
+def _drop_made(jobs: set[str]) -> None:
+    if not jobs:
+        return
+    for ob in [ob for ob in bpy.data.objects if _mark(ob, MAKING) in jobs]:
+        remove_object(ob)
+    for mesh in [mesh for mesh in bpy.data.meshes if _mark(mesh, MAKING) in jobs]:
+        remove_mesh(mesh)
 
 
 def drop_previews(except_of: str = "") -> None:
     """Removes previews, and the collections of pairs that are empty without them."""
     for ob in [ob for ob in bpy.data.objects if _mark(ob, PREVIEW) not in (None, except_of)]:
         homes = list(ob.users_collection)
-        _remove_object(ob)
+        remove_object(ob)
         for home in homes:
             if _mark(home, SOURCE) is not None and not home.all_objects and not home.children:
                 bpy.data.collections.remove(home)
-
-
-def _remove_object(ob: bpy.types.Object) -> None:
-    mesh = ob.data
-    bpy.data.objects.remove(ob)
-    if isinstance(mesh, bpy.types.Mesh) and mesh.users == 0:
+    for mesh in [mesh for mesh in bpy.data.meshes if _mark(mesh, PREVIEW) not in (None, except_of)]:
         remove_mesh(mesh)
+
+
+def shape_keys_of(ob: bpy.types.Object | None) -> bpy.types.Key | None:
+    return ob.data.shape_keys if ob is not None and isinstance(ob.data, bpy.types.Mesh) else None

@@ -8,6 +8,7 @@ from typing import Any
 
 import bpy
 
+from .frame_files import keep_saved
 from .generated import methods
 from .problem import Problem
 from .results import drop_leftovers
@@ -29,10 +30,11 @@ def register() -> None:
     folder = Path(bpy.utils.extension_path_user(ADDON, path="logs", create=True))
     _session = Session(f"tweenfield-addon {_version()}", folder)
     atexit.register(_at_exit)
-    for handler in (_before_load, _after_load, _after_undo):
+    for handler in (_before_load, _after_load, _after_save, _after_undo):
         bpy.app.handlers.persistent(handler)  # others are dropped when a file is opened
     bpy.app.handlers.load_pre.append(_before_load)
     bpy.app.handlers.load_post.append(_after_load)
+    bpy.app.handlers.save_post.append(_after_save)
     bpy.app.handlers.undo_post.append(_after_undo)
     bpy.app.handlers.redo_post.append(_after_undo)
     # Persistent: an ordinary timer ends when another file is opened.
@@ -45,6 +47,7 @@ def unregister() -> None:
         bpy.app.timers.unregister(_tick)
     bpy.app.handlers.redo_post.remove(_after_undo)
     bpy.app.handlers.undo_post.remove(_after_undo)
+    bpy.app.handlers.save_post.remove(_after_save)
     bpy.app.handlers.load_post.remove(_after_load)
     bpy.app.handlers.load_pre.remove(_before_load)
     atexit.unregister(_at_exit)
@@ -97,6 +100,10 @@ def _before_load(*_: Any) -> None:
 
 def _after_load(*_: Any) -> None:
     drop_leftovers()
+
+
+def _after_save(*_: Any) -> None:
+    keep_saved()
 
 
 def _after_undo(*_: Any) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import bpy
 
 from .backend_process import BackendCheck, BackendProcess, find_command
-from .bar import Bar, progress_bar
+from .bar import Bar, about, progress_bar
 from .generated import methods
 from .history import in_object_mode, push_undo
 from .job import MorphJob, Order
@@ -152,7 +152,7 @@ class Session:
         self._forget_job()
 
     def finish(self) -> None:
-        """Ends the training; the shape keys of the best so far follow."""
+        """Ends the training; the frames of the best so far follow."""
         if self.job is not None and self.client is not None and self.training:
             self.client.finish(self.job.id)
             self.finishing = True
@@ -314,7 +314,8 @@ class Session:
 
     def _frame_steps(self, job: MorphJob, message: Frame) -> Iterator[None]:
         yield from job.insert(message)
-        self.bar = Bar(f"Shape keys: {message.seq + 1} of {message.total}", (message.seq + 1) / message.total)
+        done = f"{job.noun.capitalize()}: {message.seq + 1} of {message.total}"
+        self.bar = Bar(done, (message.seq + 1) / message.total)
         if self.client is not None:
             self.client.taken(message.job)
 
@@ -331,11 +332,10 @@ class Session:
             assert self.client is not None
             job.restart(self.client.bake(job.id, self._timeline))
             return
-        made = job.install()
+        first, *told = job.install()
         seconds = time.monotonic() - self._submitted
-        warnings = [*job.plan.warnings, *map(str, finished.report.get("warnings", ()))]
         self._forget_job()
-        self.outcome = "\n".join([f"{made[0].name}: {job.keys} shape keys in {seconds:.0f} s", *warnings])
+        self.outcome = "\n".join([f"{first} in {seconds:.0f} s", *told, *job.plan.warnings, *about(finished.report)])
         push_undo("Tweenfield Morph")
 
     def _swing(self) -> None:
@@ -345,7 +345,7 @@ class Session:
             return
         self._swung = now
         phase = (now % SWING) / SWING
-        self.job.play_preview(1.0 - abs(2.0 * phase - 1.0))
+        self.job.preview.play(1.0 - abs(2.0 * phase - 1.0))
 
     # ends
 

@@ -1,4 +1,4 @@
-"""``MeshData`` -> absolute shape keys and the curve that plays them."""
+"""Positions -> a mesh, or absolute shape keys and the curve that plays them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import numpy as np
 from .protocol.mesh import Float32, Float64
 from .read_mesh import Reading
 
+PLAYER = "Tweenfield Frames"  # name of the modifier that reads the frames of a result from the disk
+
 
 def local_positions(reading: Reading, vertices: Float32, origin: Float64, scale: float) -> Float32:
     """Coordinates [V, 3] in the result's object space of ``vertices`` (relative to ``origin`` and ``scale``)."""
@@ -19,6 +21,13 @@ def local_positions(reading: Reading, vertices: Float32, origin: Float64, scale:
     turn = inverse[:3, :3] * scale  # [3, 3]
     shift = inverse[:3, :3] @ origin + inverse[:3, 3]  # [3]
     return (vertices.astype(np.float64) @ turn.T + shift).astype(np.float32)
+
+
+def set_positions(mesh: bpy.types.Mesh, positions: Float32) -> None:
+    """Moves every vertex of a mesh to ``positions`` [V, 3]."""
+    attribute: Any = mesh.attributes["position"]
+    attribute.data.foreach_set("vector", np.ascontiguousarray(positions, np.float32).reshape(-1))
+    mesh.update()
 
 
 def add_key(ob: bpy.types.Object, name: str, positions: Float32) -> None:
@@ -71,8 +80,38 @@ def curves_of(animation: bpy.types.AnimData) -> Any:
 
 def remove_mesh(mesh: bpy.types.Mesh) -> None:
     """Removes a mesh nobody uses, with the action of its shape keys."""
-    keys = mesh.shape_keys
-    action = keys.animation_data.action if keys is not None and keys.animation_data is not None else None
+    action = _action_of(mesh.shape_keys)
     bpy.data.meshes.remove(mesh)
+    _remove_unused(action)
+
+
+def remove_object(ob: bpy.types.Object) -> None:
+    """Removes an object with what only it uses: its mesh, its action, and the frames on disk that it reads."""
+    mesh, action = ob.data, _action_of(ob)
+    clear_player(ob)
+    bpy.data.objects.remove(ob)
+    if isinstance(mesh, bpy.types.Mesh) and mesh.users == 0:
+        remove_mesh(mesh)
+    _remove_unused(action)
+
+
+def clear_player(ob: bpy.types.Object) -> None:
+    """Takes away the modifier that reads an object's frames from the disk."""
+    player = ob.modifiers.get(PLAYER)
+    if player is None:
+        return
+    cache = player.cache_file if isinstance(player, bpy.types.MeshSequenceCacheModifier) else None
+    ob.modifiers.remove(player)
+    if cache is not None and cache.users == 0:
+        action = _action_of(cache)
+        bpy.data.batch_remove([cache])
+        _remove_unused(action)
+
+
+def _action_of(block: Any) -> bpy.types.Action | None:
+    return block.animation_data.action if block is not None and block.animation_data is not None else None
+
+
+def _remove_unused(action: bpy.types.Action | None) -> None:
     if action is not None and action.users == 0:
         bpy.data.actions.remove(action)

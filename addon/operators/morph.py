@@ -22,6 +22,7 @@ from ..session import BUSY
 from ..write_mesh import remove_mesh
 
 PREVIEW_FRAMES = 5
+NO_KEYS = "Shape keys cannot show faces that change: choose another Frames As, or another topology or method"
 PATIENCE = 600.0  # seconds that a script waits for a backend that has gone silent
 
 
@@ -39,11 +40,44 @@ def why_not(context: bpy.types.Context) -> str:
         return "Choose the table's file"
     if settings.frame_end <= settings.frame_start:
         return "The last frame must come after the first"
+    if settings.frames_as == "shape_keys" and _asked(settings) == "remesh":
+        return NO_KEYS
     return ""
 
 
+def topologies(settings: Any) -> tuple[str, ...]:
+    """What the chosen method can make; nothing is known before the backend has introduced itself."""
+    spec = methods.specs.get(settings.method_name)
+    return spec.topologies if spec is not None else ()
+
+
+def _asked(settings: Any) -> str:
+    return asked_topology(settings.topology, settings.frames_as, topologies(settings))
+
+
+def asked_topology(chosen: str, frames_as: str, made: tuple[str, ...]) -> str:
+    """The topology to ask for: what was chosen, as far as a method that can make ``made`` leaves a choice."""
+    if len(made) == 1:
+        return made[0]
+    return "keep" if frames_as == "shape_keys" and chosen == "auto" else chosen
+
+
+def expected(settings: Any) -> str:
+    """A word before the button is pressed: what no match between the meshes means."""
+    if settings.correspondence != "auto" or "remesh" not in topologies(settings):
+        return ""
+    if _asked(settings) == "keep" or _alike(settings.source.data, settings.target.data):
+        return ""
+    return "The two meshes differ and no table is given, so new surfaces will be made for every frame"
+
+
+def _alike(source: Any, target: Any) -> bool:
+    """Whether both meshes have as many vertices, corners and faces."""
+    return all(len(getattr(source, name)) == len(getattr(target, name)) for name in ("vertices", "loops", "polygons"))
+
+
 class TWEENFIELD_OT_morph(bpy.types.Operator):
-    """Morph the source into the target: a new object with shape keys, in a collection of its own"""
+    """Morph the source into the target; the result is in a collection of its own"""
 
     bl_idname = "tweenfield.morph"
     bl_label = "Morph"
@@ -96,7 +130,7 @@ class TWEENFIELD_OT_cancel(bpy.types.Operator):
 
 
 class TWEENFIELD_OT_finish(bpy.types.Operator):
-    """Stop training and make the shape keys of the best so far"""
+    """Stop training and make the frames of the best so far"""
 
     bl_idname = "tweenfield.finish"
     bl_label = "Finish Now"
@@ -185,6 +219,7 @@ def make_order(context: bpy.types.Context) -> Order:
         readings=tuple(readings),
         frame_start=settings.frame_start,
         frame_end=settings.frame_end,
+        frames_as=settings.frames_as,
         warnings=_left_out([ob.name for ob in chosen if ob.type not in CARRIED_TYPES]),
     )
     return Order(plan, _request_maker(plan, target, settings, table))
@@ -201,6 +236,8 @@ def _left_out(names: list[str]) -> tuple[str, ...]:
 def _request_maker(plan: Plan, target: MeshData, settings: Any, table: Any) -> Callable[[Welcome], MorphRequest]:
     """The request but for what the backend has to say first: its methods, and their settings."""
     method, preset = settings.method_name, settings.preset_name
+    chosen = settings.topology
+    motion = settings.easing, settings.constant_speed, settings.reverse
     fixed: dict[str, Any] = {
         "source": plan.source.data,
         "target": target,
@@ -208,7 +245,7 @@ def _request_maker(plan: Plan, target: MeshData, settings: Any, table: Any) -> C
         "correspondence": settings.correspondence,
         "pairs": table[0] if table else None,
         "weights": table[1] if table else None,
-        "timeline": Timeline(settings.keys, settings.easing, settings.constant_speed, settings.reverse),
+        "timeline": Timeline(settings.keys, *motion, settings.resolution),
         "carry": tuple(reading.data for reading in plan.readings[1:]),
         "seconds": settings.seconds if settings.limit_time else None,
         "seed": settings.seed,
@@ -224,9 +261,12 @@ def _request_maker(plan: Plan, target: MeshData, settings: Any, table: Any) -> C
         for name, mesh in ((plan.source.original.name, plan.source.data), (plan.target, target)):
             if largest and mesh.n_vertices > largest:
                 raise Problem(f"{name!r} has {mesh.n_vertices} vertices; {largest} are the most. Decimate it first.")
+        topology = asked_topology(chosen, plan.frames_as, spec.topologies)
+        if topology == "remesh" and plan.frames_as == "shape_keys":
+            raise Problem(f"{NO_KEYS}.")
         scene = plan.scene.find_scene()
         changed = changed_settings(scene, spec, preset) if scene is not None else {}
-        return MorphRequest(method=method, etag=spec.etag, settings=changed, **fixed)
+        return MorphRequest(method=method, etag=spec.etag, settings=changed, topology=topology, **fixed)
 
     return make
 

@@ -58,7 +58,7 @@ def scenario(
             except subprocess.TimeoutExpired as expired:
                 error = f"more than {LIMIT} s: {expired.stdout!r} {expired.stderr!r}"
             known[name] = json.loads(out.read_text(encoding="utf-8")) if out.is_file() else {}
-            known[name][""] = {"error": error}
+            known[name][""] = {"error": error, "folder": str(folder)}
         return known[name]
 
     return run

@@ -9,11 +9,12 @@ from pathlib import Path
 from tests.shared_data import shared_data
 
 ROOT = Path(__file__).resolve().parents[2]
+EXTRA = "tests.blender.own_faces:OwnFaces"  # a method of the tests
 
 
 def backend_environment() -> dict[str, str]:
     """Variables with which a backend finds this source tree, whoever starts it."""
-    return {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "TWEENFIELD_EXTRA_METHODS": ""}
+    return {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "TWEENFIELD_EXTRA_METHODS": EXTRA}
 
 
 def bad_files() -> Path | None:
@@ -27,6 +28,7 @@ def blender_environment(folder: Path, connection_file: Path | None) -> dict[str,
     return backend_environment() | {
         "BLENDER_USER_RESOURCES": str(folder / "profile"),
         "XDG_STATE_HOME": str(folder / "state"),
+        "XDG_DATA_HOME": str(folder / "data"),
         "TWEENFIELD_TEST_PYTHON": sys.executable,
         "TWEENFIELD_TEST_CONNECTION": str(connection_file or ""),
         "TWEENFIELD_TEST_BAD": str(bad_files() or ""),

@@ -6,12 +6,16 @@
 from __future__ import annotations
 
 import ast
+import json
+import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import pytest
 
@@ -44,6 +48,38 @@ def test_in_blender(name: str, check: str, scenario: Callable[[str], dict[str, d
 @pytest.mark.parametrize("name", sorted({name for name, _ in checks()} - {"bad_files"}))
 def test_blender_ends_well(name: str, scenario: Callable[[str], dict[str, dict[str, Any]]]) -> None:
     assert scenario(name)[""]["error"] == ""
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("way", ["keyed_objects", "one_object"])
+def test_renders_without_the_extension(
+    way: str, scenario: Callable[[str], dict[str, dict[str, Any]]], blender_python: Path, tmp_path: Path
+) -> None:
+    """A Blender that never heard of Tweenfield renders what was saved, from another folder."""
+    saved = Path(scenario("frames")[""]["folder"]) / "to_render"
+    elsewhere = tmp_path / "elsewhere"
+    shutil.copytree(saved, elsewhere)
+    saved.rename(saved.with_name(f"away_{way}"))
+    try:
+        words = [
+            str(blender_python),
+            str(SCENARIOS.parent / "render.py"),
+            str(elsewhere / f"{way}.blend"),
+            "1",
+            "5",
+            "9",
+        ]
+        environment = {**os.environ, "BLENDER_USER_RESOURCES": str(tmp_path / "profile"), "OMP_NUM_THREADS": "1"}
+        done = subprocess.run(words, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    finally:
+        saved.with_name(f"away_{way}").rename(saved)
+    assert done.returncode == 0, done.stdout + done.stderr
+    answer = json.loads(done.stdout.strip().splitlines()[-1])
+    assert answer["addons"] == []
+    for frame, radius, red in (("1", 0.5, 0.0), ("5", 1.0, 0.5), ("9", 1.5, 1.0)):
+        seen = answer["frames"][frame]
+        assert seen["share"] == pytest.approx(np.pi * radius**2 / 16, rel=0.15), frame  # a disc in 4 by 4 units
+        assert seen["colour"] == pytest.approx([red, 0.5, 0.25], abs=0.02), frame
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends a signal")

@@ -162,6 +162,7 @@ def main() -> Steps:
     # An error: these two do not match, and nothing says how they should.
     bpy.ops.mesh.primitive_monkey_add(location=(0.0, 2.0, 0.0))
     settings().target = bpy.context.object
+    settings().topology = "keep"
     count = len(bpy.data.objects)
     driver.move(x, y)
     yield 1.0
@@ -171,7 +172,24 @@ def main() -> Steps:
     assert len(bpy.data.objects) == count
     driver.screenshot("8_error")
 
+    # New surfaces in every frame need no match.
+    settings().method, settings().topology, settings().resolution = "sdf_blend", "remesh", 32
+    settings().keys = settings().frame_end
+    yield 1.0
+    driver.screenshot("9_new_surfaces")
+    yield from press(region, "tweenfield.morph")
+    yield from wait_until("new surfaces", lambda: not session().busy, 120)
+    assert session().problem is None, session().problem
+    frames = bpy.data.collections["Fox to Suzanne frames"].objects
+    assert len(frames) == settings().keys
+    yield 1.0
+    driver.screenshot("9_result")
+    for frame in (1, 25, 49):
+        yield from scrub(frame)
+        assert [ob for ob in frames if ob.visible_get()] == [frames[frame - 1]]
+        driver.screenshot(f"9_surface_{frame:02d}")
+
     yield from press(region, "tweenfield.stop_backend")
     assert session().backend == "stopped"
     assert not driver.errors, driver.errors[0]
-    driver.finish(True, "cancelled once, finished once")
+    driver.finish(True, "cancelled once, finished twice")

@@ -162,11 +162,22 @@ def shown_at(ob: bpy.types.Object, frame: int) -> np.ndarray:
 def digest() -> str:
     """Changes with anything in the file that a morph could touch."""
     parts: list[object] = []
-    for kind in ("objects", "meshes", "collections", "actions", "shape_keys", "materials", "scenes", "images"):
+    kinds = (
+        "objects",
+        "meshes",
+        "collections",
+        "actions",
+        "shape_keys",
+        "materials",
+        "scenes",
+        "images",
+        "cache_files",
+    )
+    for kind in kinds:
         parts += [(kind, block.name, block.users) for block in sorted(getattr(bpy.data, kind), key=lambda b: b.name)]
     for ob in sorted(bpy.data.objects, key=lambda block: block.name):
         homes = sorted(home.name for home in ob.users_collection)
-        parts.append((ob.name, np.array(ob.matrix_world).tolist(), ob.data and ob.data.name, homes, ob.hide_get()))
+        parts.append((ob.name, np.array(ob.matrix_basis).tolist(), ob.data and ob.data.name, homes, ob.hide_get()))
     for mesh in sorted(bpy.data.meshes, key=lambda block: block.name):
         keys = mesh.shape_keys.key_blocks if mesh.shape_keys else ()
         parts.append((mesh.name, coordinates(mesh).tobytes(), [key.name for key in keys]))

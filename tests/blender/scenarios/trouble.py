@@ -36,7 +36,7 @@ def unchanged() -> Iterator[None]:
 def streaming() -> bool:
     """Whether some shape keys are there, and some are not."""
     job = session().job
-    return job is not None and job.keys >= 3
+    return job is not None and job.frames >= 3
 
 
 def previewing() -> bool:
@@ -316,7 +316,7 @@ def check_undo_while_frames_arrive(facts: Any) -> None:
     pump_until(streaming)
     bpy.data.objects["A"].location.x = 1.0
     bpy.ops.ed.undo_push(message="moved")
-    pump_until(lambda: session().job.keys > 10)
+    pump_until(lambda: session().job.frames > 10)
     bpy.ops.ed.undo()
     pump_until(lambda: not session().busy)
     assert session().problem is None, session().problem.report()

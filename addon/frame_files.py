@@ -1,0 +1,103 @@
+"""Where the files of a result are: beside the .blend file, or in the user's own folder while there is none.
+
+Every run gets a folder of its own, so that an undo finds the files of the run before. A folder that was saved with a
+.blend file is never removed; of the others, the newest few of a pair are kept.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import bpy
+
+from .problem import Problem
+
+MAKING, SAVED = ".making", ".saved"  # marks in a folder: being written; some .blend file needs it
+KEPT = 3  # folders of one pair that no .blend file is known to need
+
+
+def new_folder(pair: str) -> Path:
+    """An empty folder for the files of a pair, marked as being written. Raises ``Problem``."""
+    name = bpy.path.clean_name(pair, replace=" ").strip() or "Morph"
+    reasons = []
+    for root in _roots():
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            taken = {path.name for path in root.iterdir()}
+            number = 1 + max((_number(path, name) for path in taken), default=0)
+            folder = root / f"{name} {number:03d}"
+            folder.mkdir()
+            (folder / MAKING).touch()
+        except OSError as error:
+            reasons.append(f"{root}: {error.strerror or error}")
+        else:
+            return folder
+    raise Problem("There is no place to write the frames to. " + ". ".join(reasons) + ".")
+
+
+def _roots() -> list[Path]:
+    """The folder beside the .blend file, if it was saved; then the user's own."""
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Application Support"
+    else:
+        base = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+    own = base / "tweenfield" / "frames"
+    if not bpy.data.filepath:
+        return [own]
+    blend = Path(bpy.data.filepath)
+    return [blend.with_name(f"{blend.stem}_tweenfield"), own]
+
+
+def _number(folder: str, name: str) -> int:
+    """The number at the end of a folder's name, 0 if it is not one of ``name``."""
+    start, _, number = folder.rpartition(" ")
+    return int(number) if start == name and number.isdecimal() else 0
+
+
+def finish(folder: Path) -> None:
+    """The folder is complete: unmarks it, and removes old ones of the same pair that nobody needs."""
+    (folder / MAKING).unlink(missing_ok=True)
+    name = folder.name.rpartition(" ")[0]
+    mine = [path for path in folder.parent.iterdir() if _number(path.name, name)]
+    used = {path.resolve() for path in _in_use()}
+    free = [path for path in mine if not (path / SAVED).exists() and not (path / MAKING).exists()]
+    for path in sorted(free, key=lambda path: _number(path.name, name))[:-KEPT]:
+        if path.resolve() not in used:
+            discard(path)
+
+
+def discard(folder: Path) -> None:
+    """Removes a folder with its frames."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def blend_path(path: Path) -> str:
+    """A path as Blender keeps it: relative to the .blend file where it lies beside it."""
+    blend = bpy.data.filepath
+    if blend and Path(blend).parent in path.parents:
+        return str(bpy.path.relpath(str(path)))
+    return str(path)
+
+
+def keep_saved() -> None:
+    """Marks the folders that the .blend file that was just saved needs."""
+    for folder in _in_use():
+        if folder.is_dir():
+            (folder / SAVED).touch()
+
+
+def _in_use() -> set[Path]:
+    """Folders of ours that objects of the open file read."""
+    found = set()
+    for ob in bpy.data.objects:
+        for modifier in ob.modifiers:
+            if isinstance(modifier, bpy.types.MeshSequenceCacheModifier) and modifier.cache_file is not None:
+                found.add(Path(bpy.path.abspath(modifier.cache_file.filepath)).parent)
+            elif isinstance(modifier, bpy.types.MeshCacheModifier):
+                found.add(Path(bpy.path.abspath(modifier.filepath)).parent)
+    return {folder for folder in found if folder.parent.name.endswith("_tweenfield") or folder.parent == _roots()[-1]}

@@ -1,0 +1,1 @@
+"""What the frames of a morph become in Blender, one file a way."""

@@ -1,0 +1,158 @@
+"""``LivePreview``: the morph as trained so far, as one object in the pair's collection."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import bpy
+
+from .build_mesh import Surface, build
+from .handle import Handle, handle
+from .making.making import Template
+from .protocol.messages import Preview
+from .results import PREVIEW, drop_previews, find_frames, find_result, pair_collection, scene_of, shape_keys_of
+from .write_mesh import add_key, last_time, local_positions, make_absolute, remove_mesh, set_key
+
+
+@dataclass
+class LivePreview:
+    """Shape keys where the faces are the source's; otherwise meshes that take turns. An older result is hidden."""
+
+    template: Template
+    scene: Handle
+    target: str  # name
+    job: str  # id
+    _object: Handle | None = None
+    _meshes: list[Handle] = field(default_factory=list)
+    _hidden: Handle | None = None
+    _hidden_frames: str = ""  # name of a collection
+
+    def show(self, message: Preview) -> Iterator[None]:
+        """Takes coarse frames in."""
+        if message.meshes:
+            yield from self._show_meshes(message)
+        else:
+            yield from self._show_keys(message)
+
+    def play(self, phase: float) -> None:
+        """Shows the morph at ``phase`` of 0..1 between source and target."""
+        ob = self._find()
+        if ob is None:
+            return
+        keys = shape_keys_of(ob)
+        if keys is not None and not keys.use_relative:
+            keys.eval_time = phase * last_time(keys)
+        elif self._meshes:
+            mesh = self._meshes[round(phase * (len(self._meshes) - 1))].find_mesh()
+            if mesh is not None and ob.data != mesh:
+                ob.data = mesh
+
+    def drop(self) -> None:
+        """Takes the preview away, and shows the older result again."""
+        self._drop_object()
+        older = self._hidden.find_object() if self._hidden is not None else None
+        if older is not None:
+            with contextlib.suppress(RuntimeError):  # it is in another view layer now, where nothing was hidden
+                older.hide_set(False)
+        for layer in _layers_of(self._hidden_frames):
+            layer.hide_viewport = False
+        self._hidden, self._hidden_frames = None, ""
+
+    def _show_keys(self, message: Preview) -> Iterator[None]:
+        count = len(message.times)
+        reading = self.template.reading
+        keys = shape_keys_of(self._find())
+        if keys is None or len(keys.key_blocks) != count:
+            self._drop_object()
+            self._make(self.template.mesh().copy())
+        for index in range(count):
+            yield
+            ob = self._find()
+            if ob is None:
+                return
+            positions = local_positions(reading, message.vertices[index], reading.data.origin, reading.data.scale)
+            keys = shape_keys_of(ob)
+            if keys is not None and index < len(keys.key_blocks):
+                set_key(keys.key_blocks[index], positions)
+            else:
+                add_key(ob, f"Preview {index}", positions)
+        assert ob is not None
+        assert isinstance(ob.data, bpy.types.Mesh)
+        make_absolute(ob.data)
+        ob.update_tag(refresh={"DATA"})
+
+    def _show_meshes(self, message: Preview) -> Iterator[None]:
+        if shape_keys_of(self._find()) is not None or self._find() is None:
+            self._drop_object()
+        made: list[Handle] = []
+        for data in message.meshes:
+            positions = local_positions(self.template.reading, data.vertices, data.origin, data.scale)
+            surface = Surface(positions, data.face_offsets, data.face_indices, data.attributes)
+            dress = self.template.dress()
+            here = yield from build(surface, dress, f"{self.template.reading.original.name} Preview", self._mark)
+            mesh = here.find_mesh() if here is not None else None
+            if here is None or mesh is None:
+                return
+            self.template.give_materials(mesh)
+            made.append(here)
+        meshes = [mesh for mesh in (here.find_mesh() for here in made) if mesh is not None]
+        if len(meshes) < len(made):  # an undo took some away; the next preview brings all of them
+            return
+        ob = self._find()
+        if ob is None:
+            self._make(meshes[0])
+        else:
+            ob.data = meshes[0]
+        for old in self._meshes:
+            mesh = old.find_mesh()
+            if mesh is not None and mesh.users == 0:
+                remove_mesh(mesh)
+        self._meshes = made
+
+    @property
+    def _mark(self) -> tuple[str, str]:
+        return (PREVIEW, self.job)
+
+    def _find(self) -> bpy.types.Object | None:
+        return self._object.find_object() if self._object is not None else None
+
+    def _make(self, mesh: bpy.types.Mesh) -> None:
+        original = self.template.reading.original.name
+        mesh.name = f"{original} Preview"
+        ob = bpy.data.objects.new(mesh.name, mesh)
+        ob[PREVIEW] = self.job
+        ob.matrix_world = self.template.matrix()
+        collection = pair_collection(scene_of(self.scene), original, self.target)
+        self._hide_older(collection, original)
+        collection.objects.link(ob)
+        self._object = handle(ob)
+
+    def _drop_object(self) -> None:
+        drop_previews()
+        self._object = None
+        self._meshes = []
+
+    def _hide_older(self, collection: bpy.types.Collection, original: str) -> None:
+        """Two shapes in one place cannot be told apart, so an older result is hidden while there is a preview."""
+        older = find_result(collection, original)
+        if older is not None and older.visible_get():
+            older.hide_set(True)
+            self._hidden = handle(older)
+        frames = find_frames(collection, original)
+        for layer in _layers_of(frames.name if frames is not None else ""):
+            if not layer.hide_viewport:
+                layer.hide_viewport = True
+                self._hidden_frames = layer.name
+
+
+def _layers_of(name: str) -> Iterator[bpy.types.LayerCollection]:
+    """The current view layer's entries for the collection called ``name``."""
+    view_layer = bpy.context.view_layer
+    waiting = [view_layer.layer_collection] if view_layer is not None and name else []
+    while waiting:
+        layer = waiting.pop()
+        if layer.name == name:
+            yield layer
+        waiting.extend(layer.children)

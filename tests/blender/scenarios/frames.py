@@ -1,0 +1,372 @@
+"""Frames with faces of their own: keyed objects, and one object that reads files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import bpy
+import inside
+import numpy as np
+from inside import choose, dressed_grid, grid, morph, pump_until, result, session, shown_at
+
+OWN = {"method_name": "own_faces", "topology": "remesh", "resolution": 8}
+KEEP = {"method_name": "own_faces", "topology": "keep"}
+KINDS = ("objects", "meshes", "collections", "actions", "shape_keys", "cache_files", "scenes")
+
+
+def pair(**changes: Any) -> Any:
+    source, target = dressed_grid("A"), grid("B", lift=0.5)
+    source.data.shade_smooth()
+    source.location = (0.0, 0.0, 1.0)
+    bpy.context.view_layer.update()
+    return choose(source, target, **(OWN | changes))
+
+
+def frame_objects() -> list[Any]:
+    """The keyed objects, in their order."""
+    return sorted(bpy.data.collections["A to B frames"].objects, key=lambda ob: ob.name)
+
+
+def visible(scene_frame: int) -> list[Any]:
+    """The keyed objects that a viewport and a render show at a frame, which must be the same ones."""
+    bpy.context.scene.frame_set(scene_frame)
+    depsgraph = bpy.context.evaluated_depsgraph_get()
+    in_viewport = [ob for ob in frame_objects() if not ob.evaluated_get(depsgraph).hide_viewport]
+    in_render = [ob for ob in frame_objects() if not ob.evaluated_get(depsgraph).hide_render]
+    assert in_viewport == in_render
+    shown = {instance.object.original for instance in depsgraph.object_instances}
+    assert [ob for ob in frame_objects() if ob in shown] == in_viewport
+    return in_viewport
+
+
+def evaluated(ob: Any, scene_frame: int) -> dict[str, Any]:
+    """What is seen of an object at a frame."""
+    bpy.context.scene.frame_set(scene_frame)
+    mesh = ob.evaluated_get(bpy.context.evaluated_depsgraph_get()).to_mesh()
+    colours = mesh.color_attributes.get("color")
+    found = {
+        "vertices": len(mesh.vertices),
+        "uv": sorted(layer.name for layer in mesh.uv_layers),
+        "red": colours.data[0].color[0] if colours is not None else None,
+        "smooth": all(polygon.use_smooth for polygon in mesh.polygons),
+        "materials": [slot.material.name for slot in ob.material_slots],
+    }
+    if "Painted" in mesh.uv_layers:
+        uv = np.empty(2 * len(mesh.loops), np.float32)
+        mesh.uv_layers["Painted"].data.foreach_get("uv", uv)
+        found["u_range"] = [round(float(bound), 3) for bound in (uv[::2].min(), uv[::2].max())]
+    ob.evaluated_get(bpy.context.evaluated_depsgraph_get()).to_mesh_clear()
+    return found
+
+
+def vertices_of(rings: int) -> int:
+    return 2 + (rings - 1) * 2 * rings
+
+
+def files() -> list[str]:
+    """All files of frames that a test wrote, by folder and name."""
+    roots = (Path.cwd(), Path(bpy.app.tempdir), inside.part("frame_files")._roots()[-1])
+    return sorted(f"{path.parent.name}/{path.name}" for root in roots for path in root.rglob("*.[ap][bc][c2]"))
+
+
+def check_keyed_objects(facts: Any) -> None:
+    pair()
+    morph()
+    assert "A to B frames: 5 meshes" in session().outcome, session().outcome
+    assert "Topology: new surfaces" in session().outcome
+    assert "5 meshes, about 1 MB: one object each" in session().outcome
+    assert len(frame_objects()) == 5
+    for scene_frame in (-100, 0, *range(1, 10), 10, 1000):
+        (ob,) = visible(scene_frame)
+        index = min(max((scene_frame - 1) // 2 + (scene_frame - 1) % 2, 0), 4)  # halves are rounded up
+        assert frame_objects().index(ob) == index, scene_frame
+    for index, ob in enumerate(frame_objects()):
+        seen = evaluated(ob, 1 + 2 * index)
+        assert seen["vertices"] == vertices_of(8 + 2 * index)
+        assert seen["uv"] == ["Painted", "uv_target"]
+        assert seen["u_range"] == [0.0, 1.0]
+        assert abs(seen["red"] - index / 4) < 1e-6
+        assert seen["smooth"]
+        assert seen["materials"] == ["A 0", "A 1"]
+        world = shown_at(ob, 1 + 2 * index)
+        assert np.abs(np.linalg.norm(world, axis=1) - (0.5 + index / 4)).max() < 1e-5
+        assert ob.data.color_attributes["color"].data_type == "FLOAT_COLOR"
+    assert [slot.name for slot in bpy.data.objects["A"].material_slots] == ["A 0", "A 1"]
+
+
+def check_more_and_fewer_meshes_than_frames(facts: Any) -> None:
+    for keys, last in ((2, 9), (3, 2), (9, 9), (12, 5), (4, 9)):
+        inside.empty_file()
+        pair(keys=keys, frame_end=last)
+        morph()
+        shown = [visible(scene_frame) for scene_frame in range(-1, last + 3)]
+        assert all(len(objects) == 1 for objects in shown), (keys, last)
+        order = [frame_objects().index(objects[0]) for objects in shown]
+        assert order == sorted(order)
+        assert (order[0], order[-1]) == (0, keys - 1)
+        assert ("Set Keys to" in session().outcome) == (keys != last)
+
+
+def check_flat_and_bare_sources(facts: Any) -> None:
+    source = grid("A")
+    source.data.shade_flat()
+    for way in ("keyed_objects", "one_object"):
+        choose(source, bpy.data.objects.get("B") or grid("B"), **OWN, frames_as=way)
+        morph()
+        ob = frame_objects()[2] if way == "keyed_objects" else result()
+        seen = evaluated(ob, 5)
+        assert seen["uv"] == ["UVMap", "uv_target"]
+        assert seen["materials"] == []
+        mesh = ob.evaluated_get(bpy.context.evaluated_depsgraph_get()).to_mesh()
+        assert mesh.normals_domain == ("FACE" if way == "keyed_objects" else "CORNER")
+        normals = np.array([mesh.corner_normals[corner].vector for corner in mesh.polygons[30].loop_indices])
+        assert np.abs(normals - np.array(mesh.polygons[30].normal)).max() < 1e-3
+
+
+def check_one_object_that_reads_files(facts: Any) -> None:
+    bpy.ops.wm.save_as_mainfile(filepath=str(Path.cwd() / "scene.blend"))
+    pair(frames_as="one_object")
+    morph()
+    ob = result()
+    assert [modifier.type for modifier in ob.modifiers] == ["MESH_SEQUENCE_CACHE"]
+    assert ob.modifiers[0].cache_file.filepath == "//scene_tweenfield/A to B 001/frame_0001.abc"
+    folder = Path.cwd() / "scene_tweenfield" / "A to B 001"
+    assert sorted(path.name for path in folder.iterdir()) == [f"frame_{number:04d}.abc" for number in range(1, 6)]
+    for scene_frame in (-50, 1, 3, 4, 5, 9, 400):
+        index = min(max((scene_frame - 1) // 2 + (scene_frame - 1) % 2, 0), 4)
+        seen = evaluated(ob, scene_frame)
+        assert seen["vertices"] == vertices_of(8 + 2 * index), scene_frame
+        assert seen["uv"] == ["Painted", "uv_target"]
+        assert seen["u_range"] == [0.0, 1.0]
+        assert abs(seen["red"] - index / 4) < 0.01  # a byte
+        assert seen["smooth"]
+        assert seen["materials"] == ["A 0", "A 1"]
+        world = shown_at(ob, scene_frame)
+        assert np.abs(np.linalg.norm(world, axis=1) - (0.5 + index / 4)).max() < 1e-5
+    assert len(bpy.data.scenes) == 1
+    assert bpy.data.cache_files[0].users == 1
+    assert str(folder) in session().outcome
+
+
+def check_files_of_an_unsaved_scene(facts: Any) -> None:
+    """They are in the user's own folder, and the message says where."""
+    pair(frames_as="one_object")
+    morph()
+    folder = Path(result().modifiers[0].cache_file.filepath).parent
+    assert folder.is_absolute()
+    assert folder.parent.parts[-2:] == ("tweenfield", "frames")
+    assert str(folder) in session().outcome
+    assert "Save the file" in session().outcome
+
+
+def check_one_object_with_the_faces_of_the_source(facts: Any) -> None:
+    settings = pair(**KEEP, keys=3)
+    morph()  # shape keys, to compare with
+    wanted = [shown_at(result(), scene_frame) for scene_frame in range(-1, 12)]
+    settings.frames_as = "one_object"
+    morph()
+    ob = result()
+    assert [modifier.type for modifier in ob.modifiers] == ["MESH_CACHE"]
+    assert ob.data.shape_keys is None
+    assert [group.name for group in ob.vertex_groups] == ["Left", "Right"]
+    assert [material.name for material in ob.data.materials] == ["A 0", "A 1"]
+    for scene_frame, positions in zip(range(-1, 12), wanted, strict=True):
+        assert np.abs(shown_at(ob, scene_frame) - positions).max() < 2e-6, scene_frame
+    settings.frames_as = "keyed_objects"
+    morph()
+    assert len(frame_objects()) == 3
+    for scene_frame in (1, 5, 9):
+        (ob,) = visible(scene_frame)
+        assert np.abs(shown_at(ob, scene_frame) - wanted[scene_frame + 1]).max() < 2e-6
+        assert ob.data.uv_layers.active.name == "Painted"
+        assert [material.name for material in ob.data.materials] == ["A 0", "A 1"]
+    assert "A to B" not in bpy.data.objects
+
+
+def check_what_automatic_chooses(facts: Any) -> None:
+    pair(keys=101, frame_end=101, frames_as="auto")
+    morph()
+    assert [modifier.type for modifier in result().modifiers] == ["MESH_SEQUENCE_CACHE"]
+    assert "one object reads them from disk" in session().outcome
+    choose(bpy.data.objects["A"], bpy.data.objects["B"], **(OWN | {"topology": "auto", "resolution": 128}))
+    morph()
+    assert "Topology: the source's own faces (" in session().outcome, session().outcome
+    assert len(result().data.shape_keys.key_blocks) == 5
+    memory_of = inside.part("build_mesh").memory_of
+    n = 50_176
+    surface = inside.part("build_mesh").Surface(np.zeros((n, 3)), np.zeros(2 * n + 1), np.zeros(6 * n), {})
+    assert 3.5e6 < memory_of(surface) < 6e6  # Blender takes 4.7 MiB for such a mesh
+
+
+def check_meshes_that_differ(facts: Any) -> None:
+    """Nothing is refused for lack of a match, and the panel says beforehand what comes of it."""
+    expected = inside.part("operators.morph").expected
+    settings = choose(grid("A"), grid("B", 9), method_name="own_faces", topology="auto", resolution=8)
+    assert "new surfaces" in expected(settings)
+    morph()
+    assert len(frame_objects()) == 5
+    assert "Topology: new surfaces in every frame (" in session().outcome, session().outcome
+    settings.frames_as = "shape_keys"
+    assert expected(settings) == ""
+    assert "vert" in inside.failed_morph()
+    settings.topology = "remesh"
+    assert "Shape keys cannot" in inside.part("operators.morph").why_not(bpy.context)
+    settings.method_name = "linear"  # it keeps the faces, whatever was chosen for another method
+    settings.target = grid("C", lift=0.5)
+    morph()
+    assert len(result("A", "C").data.shape_keys.key_blocks) == 5
+
+
+def check_a_second_run_replaces_every_kind(facts: Any) -> None:
+    bpy.ops.wm.save_as_mainfile(filepath=str(Path.cwd() / "again.blend"))
+    settings = pair()
+    counts: dict[str, list[int]] = {}
+    for way in ("keyed_objects", "one_object", "keyed_objects", "auto", "one_object", "one_object"):
+        settings.frames_as, settings.topology = way, "keep" if way == "auto" else "remesh"
+        morph()
+        now = [len(getattr(bpy.data, kind)) for kind in KINDS]
+        assert counts.setdefault(way, now) == now, way
+        if way == "one_object" and len(result().modifiers) == 1:
+            result().modifiers.new("Mine", "SUBSURF")
+    assert [modifier.type for modifier in result().modifiers] == ["MESH_SEQUENCE_CACHE", "SUBSURF"]
+    bpy.ops.wm.save_mainfile()
+    for _ in range(5):  # the folder of the saved file stays; of the others the newest few
+        morph()
+    assert sorted(path.name for path in (Path.cwd() / "again_tweenfield").iterdir()) == [
+        f"A to B {number:03d}" for number in (3, 6, 7, 8)
+    ]
+
+
+def check_undo_and_redo(facts: Any) -> None:
+    for way in ("keyed_objects", "one_object"):
+        inside.empty_file()
+        pair(frames_as=way)
+        bpy.ops.ed.undo_push(message="meshes")
+        before = inside.digest()
+        morph()
+        after = inside.digest()
+        bpy.ops.ed.undo()
+        inside.pump_for(0.1)
+        assert inside.digest() == before, way
+        bpy.ops.ed.redo()
+        inside.pump_for(0.1)
+        assert inside.digest() == after, way
+        if way == "one_object":
+            assert evaluated(result(), 9)["vertices"] == vertices_of(16)
+        else:
+            assert len(visible(9)) == 1
+
+
+def check_cancel_and_another_file(facts: Any) -> None:
+    path = str(Path(bpy.app.tempdir) / "other.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=path, copy=True)
+    for way in ("keyed_objects", "one_object"):
+        inside.empty_file()
+        pair(frames_as=way, keys=60)
+        before, there = inside.digest(), files()
+        bpy.ops.tweenfield.morph()
+        pump_until(lambda: session().job is not None and session().job.frames >= 3)
+        assert inside.digest() != before
+        bpy.ops.tweenfield.cancel()
+        inside.pump_for(0.2)
+        assert inside.digest() == before, way
+        assert files() == there
+        bpy.ops.tweenfield.morph()
+        pump_until(lambda: session().job is not None and session().job.frames >= 3)
+        bpy.ops.wm.open_mainfile(filepath=path)
+        inside.pump_for(0.2)
+        assert not session().busy
+        assert list(bpy.data.objects) == list(bpy.data.meshes) == list(bpy.data.cache_files) == []
+        assert files() == there
+
+
+def check_undo_while_frames_arrive(facts: Any) -> None:
+    for way in ("keyed_objects", "one_object"):
+        inside.empty_file()
+        pair(frames_as=way, keys=40, frame_end=40)
+        bpy.ops.ed.undo_push(message="meshes")
+        bpy.ops.tweenfield.morph()
+        pump_until(lambda: session().job is not None and session().job.frames >= 3)
+        bpy.data.objects["B"].location.x = 1.0
+        bpy.ops.ed.undo_push(message="moved")
+        pump_until(lambda: session().job.frames > 10)
+        bpy.ops.ed.undo()
+        pump_until(lambda: not session().busy)
+        assert session().problem is None, session().problem.report()
+        if way == "keyed_objects":
+            assert len(frame_objects()) == 40
+            assert [frame_objects().index(visible(scene_frame)[0]) for scene_frame in (1, 20, 40)] == [0, 19, 39]
+        else:
+            assert evaluated(result(), 40)["vertices"] == vertices_of(16)
+        assert [mesh.name for mesh in bpy.data.meshes if mesh.users == 0] == []
+        assert [ob.name for ob in bpy.data.objects if not ob.users_collection] == []
+
+
+def check_preview_of_new_surfaces(facts: Any) -> None:
+    """One object, whose mesh is swapped; an older result is hidden meanwhile."""
+    settings = pair()
+    morph()
+    assert visible(1) != []
+    before = inside.digest()
+    settings.preset_name, settings.live_preview = "slow", True
+    bpy.ops.tweenfield.morph()
+    pump_until(lambda: any(ob.get("tweenfield_preview") for ob in bpy.data.objects))
+    (preview,) = (ob for ob in bpy.data.objects if ob.get("tweenfield_preview"))
+    seen: set[int] = set()
+
+    def swings() -> bool:
+        seen.add(len(preview.data.vertices))
+        return len(seen) >= 4
+
+    pump_until(swings, 20)
+    assert [material.name for material in preview.data.materials] == ["A 0", "A 1"]
+    assert sum(mesh.get("tweenfield_preview") is not None for mesh in bpy.data.meshes) in range(5, 10)
+    assert not frame_objects()[0].visible_get()
+    bpy.ops.tweenfield.cancel()
+    assert inside.digest() == before
+    assert frame_objects()[0].visible_get()
+
+
+def check_others_ride_along_as_shape_keys(facts: Any) -> None:
+    settings = pair()
+    extras = bpy.data.collections.new("Extras")
+    bpy.context.scene.collection.children.link(extras)
+    eye = inside.add_object("Eye", [(0, 0, 0.1), (0.1, 0, 0.1), (0, 0.1, 0.1)], [(0, 1, 2)])
+    extras.objects.link(eye)
+    settings.carried = extras
+    morph()
+    assert len(frame_objects()) == 5
+    (carried,) = bpy.data.collections["A to B"].objects
+    assert carried.name == "Eye carried"
+    assert len(carried.data.shape_keys.key_blocks) == 5
+    assert abs((shown_at(carried, 9) - shown_at(carried, 1))[:, 2].mean() - 2.0) < 1e-5
+
+
+def check_files_to_render(facts: Any) -> None:
+    """Saved for a Blender without the extension, which another test opens; the colour is the frame's own."""
+    for way in ("keyed_objects", "one_object"):
+        inside.empty_file()
+        scene = bpy.context.scene
+        path = Path.cwd() / "to_render" / f"{way}.blend"
+        path.parent.mkdir(exist_ok=True)
+        bpy.ops.wm.save_as_mainfile(filepath=str(path))
+        settings = pair(frames_as=way)
+        material = bpy.data.materials["A 0"]
+        material.use_nodes = True
+        nodes, links = material.node_tree.nodes, material.node_tree.links
+        nodes.clear()
+        colour, glow, out = (nodes.new(f"ShaderNode{kind}") for kind in ("Attribute", "Emission", "OutputMaterial"))
+        colour.attribute_name = "color"
+        links.new(colour.outputs["Color"], glow.inputs["Color"])
+        links.new(glow.outputs["Emission"], out.inputs["Surface"])
+        for name in ("A", "B"):
+            bpy.data.objects[name].hide_render = True
+        camera = bpy.data.objects.new("Camera", bpy.data.cameras.new("Camera"))
+        camera.data.type, camera.data.ortho_scale = "ORTHO", 4.0
+        camera.location = (0.0, 0.0, 10.0)
+        scene.collection.objects.link(camera)
+        scene.camera = camera
+        assert settings.frames_as == way
+        morph()
+        bpy.ops.wm.save_mainfile()
