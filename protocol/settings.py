@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
@@ -82,12 +82,13 @@ class MethodSpec:
                 setting[end] = None if setting[end] is None else float(setting[end])
         return hashlib.sha256(msgpack.packb(plain)).hexdigest()[:16]
 
-    def check_topology(self, asked: str) -> None:
-        """``SettingError`` where the method cannot make the topology that was asked for."""
+    def check_topology(self, asked: str, others: Sequence[MethodSpec] = ()) -> None:
+        """``SettingError`` where the method cannot make the topology that was asked for; it names those that can."""
         if asked != "auto" and asked not in self.topologies:
             made = " or ".join((*self.topologies, "auto"))
+            able = " or ".join(other.name for other in others if asked in other.topologies) or "another one"
             raise SettingError(
-                f"method {self.name} does not make topology {asked!r}; ask for {made}, or choose another method"
+                f"method {self.name} does not make topology {asked!r}; ask for {made}, or choose method {able}"
             )
 
     def resolve(self, preset: str, changed: Mapping[str, object]) -> dict[str, SettingValue]:

@@ -186,7 +186,7 @@ def request_of(arguments: argparse.Namespace, specs: Sequence[MethodSpec]) -> Mo
     preset = find_preset(spec, arguments.preset)
     settings = settings_of(arguments.set)
     spec.resolve(preset, settings)
-    spec.check_topology(arguments.topology)
+    spec.check_topology(arguments.topology, specs)
     source, target = read_mesh(arguments.source), read_mesh(arguments.target)
     way = arguments.correspondence.replace("_", "-").lower()
     pairs = weights = None

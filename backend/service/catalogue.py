@@ -56,11 +56,10 @@ class Catalogue:
 
     def method(self, name: str) -> MethodSpec:
         """The spec of a method; hyphens and underscores are equal. ``WireError`` if there is none."""
-        methods = self._welcome.methods if self._welcome is not None else ()
-        for spec in methods:
+        for spec in self._methods():
             if spec.name == name.replace("-", "_"):
                 return spec
-        there = ", ".join(spec.name for spec in methods)
+        there = ", ".join(spec.name for spec in self._methods())
         raise WireError("unknown-method", f"this backend has no method {name!r}; it has {there}")
 
     def check(self, request: MorphRequest) -> None:
@@ -74,9 +73,12 @@ class Catalogue:
             )
         try:
             spec.resolve(request.preset, request.settings)
-            spec.check_topology(request.topology)
+            spec.check_topology(request.topology, self._methods())
         except SettingError as error:
             raise WireError("bad-setting", str(error)) from None
+
+    def _methods(self) -> tuple[MethodSpec, ...]:
+        return self._welcome.methods if self._welcome is not None else ()
 
     def _take(self, parts: Sequence[bytes | memoryview]) -> None:
         message = wire.decode(parts)

@@ -121,3 +121,6 @@ def test_a_method_says_what_it_can_make() -> None:
         spec.check_topology("remesh")
     with pytest.raises(SettingError, match="ask for remesh or auto"):
         replace(spec, topologies=("remesh",)).check_topology("keep")
+    able = replace(spec, name="field", topologies=("keep", "remesh"))
+    with pytest.raises(SettingError, match="or choose method field$"):
+        spec.check_topology("remesh", (spec, able))
