@@ -20,7 +20,7 @@ from backend.correspondence.vertex_order import from_vertex_order, same_vertex_o
 from backend.geometry.repair import WorkingMesh, working_mesh
 from backend.memory import peak_memory, reset_peak_memory
 from backend.methods.method import Method, Morph, Pair
-from backend.methods.registry import get, spec
+from backend.methods.registry import get, spec, specs
 from backend.methods.targets import landed, landing_on
 from backend.timeline import times_of
 from backend.topology import choose
@@ -130,7 +130,7 @@ def versions() -> dict[str, str]:
 
 def _check_wishes(request: MorphRequest, method: Method) -> None:
     """Whether the method can do what is asked of it beyond its settings."""
-    spec(method).check_topology(request.topology)
+    spec(method).check_topology(request.topology, specs())
     if request.stops and not method.passes_stops:
         raise SettingError(f"method {method.name} knows no poses between source and target; leave the stops out")
 
