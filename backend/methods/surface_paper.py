@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from backend.methods.method import Morph
 
 FINE_TUNE_SHARE = 0.25  # of a time budget
+LONG, LONG_SECONDS = 2000, 600.0  # updates and seconds from which compiling pays
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,8 @@ def fit_surface_paper(
     ``reserve`` seconds of the run's time are left over. The outcome counts all updates; its loss is the last stage's.
     """
     implicit = ImplicitField(training.width, training.depth, radius=training.radius, seed=run.seed).to(pair.source)
-    implicit.evaluated_by(lambda function: compiled(function, training.compile, training.updates, run.device))
+    if worth_compiling(training, run):
+        implicit.evaluated_by(lambda function: compiled(function, run.device))
     shown = None if preview is None else (lambda: preview(implicit))
     generator = torch.Generator().manual_seed(run.seed)
     sampler = SurfaceSampler(pair, training.batch, training.steps, generator)
@@ -93,6 +95,11 @@ def fit_surface_paper(
         second, steps=first.steps + second.steps, skipped=first.skipped + second.skipped,
         best_step=first.steps + second.best_step, seconds=first.seconds + second.seconds,
     )  # fmt: skip
+
+
+def worth_compiling(training: SurfaceTraining, run: Run) -> bool:
+    """Compiling takes up to half a minute once, and saves about a quarter of every update."""
+    return training.compile == "auto" and training.updates >= LONG and run.seconds_left() > LONG_SECONDS
 
 
 def fit_implicit(
