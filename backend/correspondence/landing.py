@@ -19,6 +19,7 @@ from backend.geometry.distance import closest_on_surface
 from backend.geometry.edges import edges_of
 from backend.geometry.gradient_domain import GradientDomain
 from backend.geometry.normalise import similarity_alignment
+from backend.geometry.triangles import area_vectors, vertex_normals
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -186,13 +187,6 @@ def _closest(pose: Float, triangles: Int, target: Float, target_triangles: Int, 
         gap = np.linalg.norm(points[:, None] - p - along[..., None] * (q - p), axis=-1).min(axis=1)
         size = float(np.linalg.norm(np.ptp(target, axis=0)))
         inside = matched | (gap > 1e-9 * size) | (distance < 1e-9 * size)
-    ours = _vertex_normals(pose, triangles)
-    a, b, c = (target[target_triangles[face, k]] for k in range(3))
-    theirs = np.cross(b - a, c - a)
+    ours = vertex_normals(pose, triangles)
+    theirs = area_vectors(target, target_triangles)[face]
     return _Facing(points, inside & ((ours * theirs).sum(axis=1) >= 0.0), inside)
-
-
-def _vertex_normals(positions: Float, triangles: Int) -> Float:
-    a, b, c = (positions[triangles[:, k]] for k in range(3))
-    normal = np.repeat(np.cross(b - a, c - a), 3, axis=0)
-    return np.stack([np.bincount(triangles.ravel(), normal[:, k], len(positions)) for k in range(3)], axis=1)

@@ -76,6 +76,14 @@ class CoMoving:
         turn, size, middle = self._at(progress)
         return np.asarray(size * points @ turn.T + middle)
 
+    def length(self, progress: float) -> float:
+        """Object-space length of 1 in the frame."""
+        return self._at(progress)[1]
+
+    def enter_directions(self, directions: Float, progress: float) -> Float:
+        """Directions [N, 3] of object space in the axes of the frame."""
+        return np.asarray(directions @ self._at(progress)[0])
+
     def turns(self) -> Float:
         """Rotation vectors [L, 3] of the whole from each pose to the next, the shorter way, in axes of the start."""
         every = self._waypoints

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import igl
 import numpy as np
@@ -56,6 +56,12 @@ def working_mesh(mesh: MeshData, role: str) -> WorkingMesh:
         warnings=tuple(said),
         origin=mesh.origin,
     )
+
+
+def working_pair(source: MeshData, target: MeshData) -> tuple[WorkingMesh, WorkingMesh]:
+    """The surfaces of both meshes, relative to the origin of the source. Raises ``MeshError`` where there is none."""
+    a, b = working_mesh(source, "source"), working_mesh(target, "target")
+    return a, replace(b, positions=b.positions + (b.origin - a.origin), origin=a.origin)
 
 
 def _without_flat(positions: Float64, triangles: Int64, role: str, said: list[str]) -> Int64:

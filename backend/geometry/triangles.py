@@ -17,6 +17,13 @@ def area_vectors(positions: Float64, triangles: Integers) -> Float64:
     return np.asarray(np.cross(b - a, c - a) / 2)
 
 
+def vertex_normals(positions: Float64, triangles: Integers) -> Float64:
+    """Sum [V, 3] of the area vectors of the triangles around every vertex; not of length 1."""
+    vectors = np.repeat(area_vectors(positions, triangles), 3, axis=0)
+    columns = [np.bincount(np.ravel(triangles), vectors[:, k], len(positions)) for k in range(3)]
+    return np.stack(columns, axis=1)
+
+
 def areas(positions: Float64, triangles: Integers) -> Float64:
     """Area of every triangle [T]."""
     return np.asarray(np.linalg.norm(area_vectors(positions, triangles), axis=1))

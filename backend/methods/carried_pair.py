@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +41,10 @@ class CarriedPair(ABC):
     def carries(self, points: Float, times: Sequence[float]) -> Iterator[Float]:
         """Points [N, 3], given at time 0, at each time."""
 
+    @abstractmethod
+    def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        """Arrays and plain values from which, with the two surfaces, it is made again."""
+
     @property
     def smallest_part(self) -> float:
         """Half the share of the area that the smallest part of either end has, at most 1 %: less is a fragment."""
@@ -66,6 +71,9 @@ class RigidPair(CarriedPair):
         entered = self.frame.enter(points, 0.0)
         for t in times:
             yield points if t == 0.0 else self.frame.leave(entered, t)
+
+    def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        return {}, {"frame": self.frame.state()}
 
 
 def _smallest_share(surface: WorkingMesh) -> float:

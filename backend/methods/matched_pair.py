@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from backend.flow.co_moving import CoMoving
 from backend.flow.pace import Pace
 from backend.geometry.binding import Binding
-from backend.geometry.gradient_domain import GradientDomain, polar
+from backend.geometry.gradient_domain import GradientDomain, Poisson, polar
 from backend.geometry.repair import WorkingMesh
 from backend.geometry.triangles import areas, diagonal
 from backend.methods.carried_pair import CarriedPair
@@ -46,6 +47,10 @@ class MatchedPair(CarriedPair):
     def carries(self, points: Float, times: Sequence[float]) -> Iterator[Float]:
         yield from self._motion.carries(points, times)
 
+    def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        arrays, values = self._motion.state()
+        return arrays, {"motion": values}
+
 
 class _Ride:
     """The target's vertices where the source's surface is now, and what has no counterpart as its neighbours go."""
@@ -57,12 +62,11 @@ class _Ride:
         self._binding = Binding(target.positions, landed, source.triangles)
         self._to_vertices = _vertex_means(source)
         near = self._binding.distances <= NEAR * diagonal(target.positions, target.triangles)
-        self._system = None
+        self._system: Poisson | None = None
         self._offsets = target.positions - self._binding.interpolate(landed[self._binding.vertices])
         if not near.all():
-            self._faces = GradientDomain(target.positions, target.triangles)
-            self._system = self._faces.system(np.where(near, HELD, LOOSE))
-            self._near = near
+            domain = GradientDomain(target.positions, target.triangles)
+            self._system = domain.system(np.where(near, HELD, LOOSE))
 
     def positions(self, source: Float) -> Float:
         """Target vertices [U, 3] when the source's are at ``source`` [W, 3]."""
@@ -77,7 +81,7 @@ class _Ride:
         turns = _rotations(np.concatenate(smooth, axis=1))
         bound = still + np.einsum("nij,nj->ni", turns, self._offsets)
         around = _rotations(turns.reshape(-1, 9)[self._target.triangles].mean(axis=1))  # [S, 3, 3]
-        return self._system.solve(around, bound)
+        return np.asarray(self._system.solve(around, bound))
 
 
 def _vertex_means(surface: WorkingMesh) -> sp.csr_matrix:

@@ -18,6 +18,7 @@ from backend.flow.keyed_path import KeyedPath
 from backend.flow.pace import Pace
 from backend.geometry.binding import Binding
 from backend.geometry.repair import WorkingMesh
+from backend.methods.sequence import leg_by_leg
 from backend.methods.surface_morph import Float, Motion
 
 CORRECTION_REACH = 0.25  # distance, in frame units, at which a carried point takes half the surface's correction
@@ -42,9 +43,9 @@ class VelocityMotion(Motion):
         self.time_steps = len(corrected) - 1
         self._surface = surface
         self._end = end
-        self._velocity = velocity
-        self._frame = frame
-        self._pace = pace
+        self.velocity = velocity
+        self.frame = frame
+        self.pace = pace
         self._integrator = integrator
         self._corrected = KeyedPath.through(corrected)
 
@@ -57,7 +58,7 @@ class VelocityMotion(Motion):
 
     def carries(self, points: Float, times: Sequence[float]) -> Iterator[Float]:
         binding = Binding(points, self._surface.positions, self._surface.triangles)
-        share = 1.0 / (1.0 + (binding.distances / self._frame.unit / CORRECTION_REACH) ** 2)  # [N]
+        share = 1.0 / (1.0 + (binding.distances / self.frame.unit / CORRECTION_REACH) ** 2)  # [N]
         flow = self._advect(points)
         near = binding.vertices
         surface_flow = self._advect(self._surface.positions[near])
@@ -65,18 +66,27 @@ class VelocityMotion(Motion):
             missed = self._corrected.at(t)[near] - surface_flow.at(t)
             correction = binding.interpolate(missed.cpu().double().numpy())
             moved = flow.at(t).cpu().double().numpy() + share[:, None] * correction
-            yield points if t == 0.0 else self._frame.leave(moved, self._pace.progress(t))
+            yield points if t == 0.0 else self.frame.leave(moved, self.pace.progress(t))
+
+    def retrained(self) -> VelocityMotion:
+        """The same motion after its velocity was trained on: what it misses of the poses is found again."""
+        keys = self._corrected.positions
+        poses = keys[:: self.time_steps // self.pace.legs]
+        corrected = leg_by_leg(self.velocity, poses, steps=self.time_steps, method=self._integrator, pace=self.pace)
+        return VelocityMotion(
+            self._surface, self._end, self.velocity, self.frame, self.pace, self._integrator, corrected
+        )
 
     def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         arrays: dict[str, NDArray[Any]] = {
-            f"velocity.{name}": tensor.detach().cpu().numpy() for name, tensor in self._velocity.state_dict().items()
+            f"velocity.{name}": tensor.detach().cpu().numpy() for name, tensor in self.velocity.state_dict().items()
         }
         arrays["corrected"] = self._corrected.positions.cpu().numpy()
         arrays["end"] = self._end
         values = {
-            "shape": asdict(self._velocity.shape),
-            "frame": self._frame.state(),
-            **asdict(self._pace),
+            "shape": asdict(self.velocity.shape),
+            "frame": self.frame.state(),
+            **asdict(self.pace),
             "integrator": self._integrator,
         }
         return arrays, values
@@ -101,10 +111,10 @@ class VelocityMotion(Motion):
         )
 
     def _advect(self, points: Float) -> Path:
-        start = torch.as_tensor(self._frame.enter(points, 0.0), dtype=torch.float32)
+        start = torch.as_tensor(self.frame.enter(points, 0.0), dtype=torch.float32)
         return advect(
-            self._velocity, start.to(self._corrected.positions.device), steps=self.time_steps, method=self._integrator
+            self.velocity, start.to(self._corrected.positions.device), steps=self.time_steps, method=self._integrator
         )
 
     def _leave(self, points: torch.Tensor, t: float) -> Float:
-        return self._frame.leave(points.cpu().double().numpy(), self._pace.progress(t))
+        return self.frame.leave(points.cpu().double().numpy(), self.pace.progress(t))

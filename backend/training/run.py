@@ -79,6 +79,17 @@ class Run:
         """What is left of the time budget; infinite without one."""
         return float("inf") if self.seconds is None else self.seconds - (time.monotonic() - self._started)
 
+    @contextmanager
+    def part(self, share: float) -> Iterator[None]:
+        """Gives what is done inside ``share`` of the time that is left."""
+        whole = self.seconds
+        if whole is not None:
+            self.seconds = whole - (1.0 - share) * max(self.seconds_left(), 0.0)
+        inside = self.seconds
+        yield
+        if self.seconds == inside:  # nobody has asked to finish meanwhile
+            self.seconds = whole
+
     def preview(self, make: Callable[[], Morph]) -> None:
         """Offers a preview; ``make`` is called only when it keeps previews below their share of the time."""
         if self.on_preview is None:

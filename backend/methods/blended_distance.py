@@ -1,0 +1,75 @@
+"""The distance that a carried pair itself knows: from the source's surface, from the target's, and between them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.geometry.sides import sides_of
+from backend.geometry.signed_distance import SignedSurface
+from backend.geometry.triangles import diagonal
+from backend.methods.carried_pair import CarriedPair
+
+Float = NDArray[np.float64]
+
+ROLES = ("source", "target")
+AGREE = 0.01  # difference of the two distances, in diagonals of the source, from where the blend of them is a guess
+
+
+@dataclass(frozen=True, eq=False)
+class Blend:
+    """The blended distance at N points; object space."""
+
+    distances: Float  # [N], signed
+    gradients: Float  # [N, 3]
+    trust: Float  # [N] in 0..1: 1 at both ends, and wherever the two surfaces agree
+
+
+class BlendedDistance:
+    """phi = (1 - s) d_source + s d_target, both surfaces carried to one time, s the progress of the motion.
+
+    Where the match is good this is the distance to the surface, and elsewhere a guess between two shapes (Cohen-Or,
+    Levin, Solomovici: Three-dimensional distance field metamorphosis, 1998).
+    """
+
+    def __init__(self, carried: CarriedPair) -> None:
+        self._carried = carried
+        self._sides = [sides_of(surface.positions, surface.triangles) for surface in (carried.source, carried.target)]
+        self._unit = AGREE * diagonal(carried.source.positions, carried.source.triangles)
+
+    def said(self) -> tuple[str, ...]:
+        """What the artist should know of the two surfaces."""
+        return tuple(s for side, role in zip(self._sides, ROLES, strict=True) for s in side.said(role))
+
+    def at(self, t: float) -> BlendAt:
+        """The blend at one time."""
+        s = self._carried.progress(t)
+        surfaces = [
+            SignedSurface(positions, surface.triangles, sides) if share > 0.0 else None
+            for positions, surface, sides, share in zip(
+                self._carried.at(t), (self._carried.source, self._carried.target), self._sides, (1 - s, s), strict=True
+            )
+        ]
+        return BlendAt(s, surfaces[0], surfaces[1], self._unit)
+
+
+class BlendAt:
+    """The blended distance at one time."""
+
+    def __init__(self, share: float, source: SignedSurface | None, target: SignedSurface | None, unit: float) -> None:
+        self._share = share
+        self._source = source
+        self._target = target
+        self._unit = unit
+
+    def __call__(self, points: Float) -> Blend:
+        """At ``points`` [N, 3], relative to the origin of the source."""
+        s = self._share
+        if self._source is None or self._target is None:
+            (only,) = (surface for surface in (self._source, self._target) if surface is not None)
+            return Blend(*only.with_gradient(points), np.ones(len(points)))
+        (a, grad_a), (b, grad_b) = self._source.with_gradient(points), self._target.with_gradient(points)
+        differ = 4.0 * s * (1.0 - s) * (a - b) / self._unit
+        return Blend((1.0 - s) * a + s * b, (1.0 - s) * grad_a + s * grad_b, np.exp(-differ * differ))

@@ -1,0 +1,116 @@
+"""What a carried pair knows of the distance around it: the labels that the implicit surface is trained on."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from backend.device import flushed_denormals
+from backend.fields.sequence_velocity import SequenceVelocity
+from backend.fields.velocity import VelocityField
+from backend.geometry.distance import closest_on_surface
+from backend.geometry.sampling import sample_surface
+from backend.methods.blended_distance import BlendAt, BlendedDistance
+from backend.methods.carried_pair import CarriedPair
+from backend.training.residual_fit import DistanceLabels
+from backend.training.run import Run
+
+Float = NDArray[np.float64]
+
+TIMES = 24  # moments, spread evenly with some chance
+POINTS = 2000  # at each of them
+SHELL = 0.03  # spread of the points around both surfaces, frame units
+DRIFT = 0.01  # and around the zero level of the blend
+MARGIN = 0.05  # of the box around both, of its longest side
+NEWTON = 2  # steps from the box to the zero level of the blend
+FLATTEST = 0.05  # squared gradient under which those steps are shortened
+MOMENT = 1e-3  # of time, over which the rate of the distance is measured
+REACH = 0.25  # distance from the source's surface, frame units, at which half of V is still believed
+
+
+def carried_labels(
+    carried: CarriedPair,
+    blended: BlendedDistance,
+    velocity: VelocityField | SequenceVelocity | None,  # None: nothing is known of the motion
+    run: Run,
+) -> DistanceLabels:
+    """Labels at random places and times between the ends."""
+    rng = np.random.default_rng(run.seed)
+    every: list[tuple[Float, ...]] = []
+    for k in range(TIMES):
+        run.progress(k, TIMES)
+        every.append(_labels_at((k + rng.random()) / TIMES, carried, blended, velocity, rng))
+    columns = (np.concatenate(column) for column in zip(*every, strict=True))
+    return DistanceLabels(*(torch.as_tensor(c, dtype=torch.float32, device=run.device) for c in columns))
+
+
+def _labels_at(
+    t: float,
+    carried: CarriedPair,
+    blended: BlendedDistance,
+    velocity: VelocityField | SequenceVelocity | None,
+    rng: np.random.Generator,
+) -> tuple[Float, ...]:
+    """The columns of ``DistanceLabels`` at one time."""
+    progress, frame = carried.progress(t), carried.frame
+    length = frame.length(progress)
+    blend = blended.at(t)
+    points = _points_at(t, carried, blend, length, rng)
+    found = blend(points)
+    inward = frame.enter(points, progress)
+    before, after = t - MOMENT / 2, t + MOMENT / 2
+    if before < 0.0 or after > 1.0:
+        before, after = (0.0, MOMENT) if before < 0.0 else (1.0 - MOMENT, 1.0)
+    ends = [
+        blended.at(moment)(frame.leave(inward, carried.progress(moment))).distances
+        / frame.length(carried.progress(moment))
+        for moment in (before, after)
+    ]
+    return (
+        inward,
+        np.full(len(points), t),
+        found.distances / length,
+        frame.enter_directions(found.gradients, progress),
+        (ends[1] - ends[0]) / (after - before),
+        found.trust,
+        np.zeros_like(points) if velocity is None else _velocities(velocity, inward, points, t, length, carried),
+    )
+
+
+def _points_at(t: float, carried: CarriedPair, blend: BlendAt, length: float, rng: np.random.Generator) -> Float:
+    """Half the points around both surfaces, a quarter in the box, a quarter at the zero level of the blend [N, 3]."""
+    positions = carried.at(t)
+    around = []
+    for at, surface in zip(positions, (carried.source, carried.target), strict=True):
+        on, _, _ = sample_surface(at, surface.triangles, POINTS // 4, rng)
+        around.append(on + SHELL * length * rng.normal(size=on.shape))
+    both = np.concatenate(positions)
+    low, high = both.min(axis=0), both.max(axis=0)
+    margin = MARGIN * float((high - low).max())
+    low, high = low - margin, high + margin
+    box = rng.uniform(low, high, (POINTS // 2, 3))
+    half = len(box) // 2
+    near = box[:half]
+    for _ in range(NEWTON):
+        found = blend(near)
+        steep = np.maximum((found.gradients * found.gradients).sum(axis=1), FLATTEST)
+        near = near - (found.distances / steep)[:, None] * found.gradients
+    near = np.clip(near, low, high) + DRIFT * length * rng.normal(size=near.shape)
+    return np.concatenate([*around, box[half:], near])
+
+
+def _velocities(
+    velocity: VelocityField | SequenceVelocity,
+    inward: Float,
+    points: Float,
+    t: float,
+    length: float,
+    carried: CarriedPair,
+) -> Float:
+    """V [N, 3] in the frame, believed less with the distance from the surface that it was trained around."""
+    where = torch.as_tensor(inward, dtype=torch.float32, device=next(velocity.parameters()).device)
+    with torch.inference_mode(), flushed_denormals():
+        found = velocity(where, t).cpu().double().numpy()
+    distance, _, _ = closest_on_surface(points, carried.at(t)[0], carried.source.triangles)
+    return np.asarray(found / (1.0 + (distance / length / REACH) ** 2)[:, None])

@@ -1,0 +1,63 @@
+"""``CorrectedField``: the distance that a carried pair knows, and what a network adds where that is a guess."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from backend.device import flushed_denormals
+from backend.fields.residual import ResidualField, ResidualShape
+from backend.methods.blended_distance import BlendAt, BlendedDistance
+from backend.methods.carried_pair import CarriedPair
+from backend.methods.field_morph import MovingField
+
+Float = NDArray[np.float64]
+
+
+class CorrectedField(MovingField):
+    """f(x, t) = phi(x, t) + r(x, t); phi is exact at both ends, where r is nothing."""
+
+    def __init__(
+        self, carried: CarriedPair, blended: BlendedDistance, residual: ResidualField, steepest: float
+    ) -> None:
+        """``steepest``: the longest gradient of r that was met, which bounds the slope of f."""
+        self.carried = carried
+        self.slope = 1.0 + steepest
+        self._blended = blended
+        self._residual = residual
+        self._held: tuple[float, BlendAt] | None = None
+
+    def values(self, points: Float, t: float) -> Float:
+        found = self._at(t)(points).distances
+        if t in (0.0, 1.0):
+            return found
+        progress = self.carried.progress(t)
+        inward = torch.as_tensor(self.carried.frame.enter(points, progress), dtype=torch.float32)
+        inward = inward.to(next(self._residual.parameters()).device)
+        with torch.inference_mode(), flushed_denormals():
+            added = self._residual(inward, inward.new_full((len(inward),), t)).cpu().double().numpy()
+        return np.asarray(found + self.carried.frame.length(progress) * added)
+
+    def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        arrays, values = self.carried.state()
+        weights = {f"residual.{k}": v.detach().cpu().numpy() for k, v in self._residual.state_dict().items()}
+        own = {"residual": asdict(self._residual.shape), "steepest": self.slope - 1.0}
+        return arrays | weights, {"carried": values, **own}
+
+    @staticmethod
+    def restored(carried: CarriedPair, arrays: Any, values: Any) -> CorrectedField:
+        """The field whose ``state()`` was ``arrays`` and ``values``."""
+        residual = ResidualField(ResidualShape(**values["residual"]))
+        prefix = "residual."
+        residual.load_state_dict({k[len(prefix) :]: torch.tensor(v) for k, v in arrays.items() if k.startswith(prefix)})
+        return CorrectedField(carried, BlendedDistance(carried), residual, values["steepest"])
+
+    def _at(self, t: float) -> BlendAt:
+        """The blend of the last time asked for; a frame asks many times."""
+        if self._held is None or self._held[0] != t:
+            self._held = t, self._blended.at(t)
+        return self._held[1]

@@ -1,0 +1,170 @@
+"""The surface that moves with a velocity field: one closed surface a frame, whose topology may change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from backend.device import choose_device
+from backend.fields.implicit import ImplicitField
+from backend.fields.residual import ResidualField, ResidualShape
+from backend.fields.velocity import VelocityField
+from backend.flow.co_moving import CoMoving
+from backend.geometry.repair import WorkingMesh, working_pair
+from backend.geometry.sampling import sample_surface
+from backend.geometry.triangles import area_vectors, signed_volume, vertex_normals
+from backend.methods.blended_distance import BlendedDistance
+from backend.methods.carried_labels import carried_labels
+from backend.methods.carried_pair import CarriedPair, RigidPair
+from backend.methods.corrected_field import CorrectedField
+from backend.methods.field_morph import FieldMorph
+from backend.methods.matched_pair import MatchedPair
+from backend.methods.method import Pair
+from backend.methods.network_field import NetworkField
+from backend.methods.surface_morph import Float, SurfaceMorph
+from backend.methods.surface_paper import SurfaceTraining, fit_surface_paper
+from backend.methods.targets import frame_of, landing_of
+from backend.methods.velocity_fit import ENDLESS, fit_motion
+from backend.methods.velocity_motion import VelocityMotion
+from backend.methods.velocity_settings import VelocitySettings
+from backend.training.residual_fit import ResidualFit, fit_residual
+from backend.training.run import Run
+from backend.training.surface_samples import SurfacePair
+from protocol.mesh import MeshData
+
+MOTION_SHARE = 0.6  # of a time budget, for V; the rest is for f
+LEARNING_RATE = 2e-3
+STEEPER = 1.5  # the gradient of the network may be this many times longer than at any label
+SURFACE_POINTS = 20_000  # of each surface, as the paper samples it
+GUESSED = 0.5  # trust under which a label counts as a guess
+
+
+def fit_surface(pair: Pair, settings: VelocitySettings, run: Run) -> FieldMorph:
+    """V first, where a match is known, and then the surface that moves with it."""
+    carried: CarriedPair
+    motion = None
+    if pair.landing is None:
+        carried = RigidPair(pair.source_surface, pair.target_surface, frame_of(pair, run))
+    else:
+        motion = fit_motion(pair, settings, run, MOTION_SHARE, lambda so_far: SurfaceMorph.of(pair, so_far))
+        carried = _matched(pair.source_surface, pair.target_surface, motion)
+    if settings.surface != "labels":
+        if motion is not None and isinstance(motion.velocity, VelocityField):
+            return _fit_as_published(pair, motion, motion.velocity, settings, run)
+        run.warn(
+            f"surface {settings.surface!r}, the paper's own training, needs a match of the two meshes and no stops "
+            "between them; the labels were used"
+        )
+    with run.phase("distances"):
+        blended = BlendedDistance(carried)
+        for sentence in blended.said():
+            run.warn(sentence)
+        labels = carried_labels(carried, blended, None if motion is None else motion.velocity, run)
+        run.facts["guessed_share"] = float((labels.trust < GUESSED).float().mean())
+    shape = ResidualShape(settings.surface_width, settings.surface_depth)
+    residual = ResidualField(shape, seed=run.seed).to(run.device)
+
+    def morph(network: ResidualField) -> FieldMorph:
+        with torch.no_grad():
+            slopes = network.derivatives(labels.points, labels.times).gradient.norm(dim=1)
+        field = CorrectedField(carried, blended, network, STEEPER * float(slopes.max()))
+        return FieldMorph(pair.source, pair.target, field)
+
+    run.preview(lambda: morph(residual))
+    if run.facts["guessed_share"] == 0.0:  # there is nothing that the distances do not know
+        return morph(residual)
+    fit = ResidualFit(
+        steps=settings.surface_steps if run.seconds is None else ENDLESS,
+        batch=settings.surface_batch,
+        learning_rate=LEARNING_RATE,
+        eikonal=settings.eikonal,
+        level_set=settings.level_set,
+    )
+    with run.phase("surface"):
+        outcome = fit_residual(residual, labels, fit, run, 0.0, morph)
+    run.facts["surface_steps"] = outcome.steps
+    run.facts["surface_loss"] = outcome.best_loss
+    return morph(residual)
+
+
+def restore_surface(source: MeshData, arrays: Mapping[str, NDArray[Any]], values: Mapping[str, Any]) -> FieldMorph:
+    """The morph whose ``state()`` was ``arrays`` and ``values``."""
+    target = FieldMorph.target_of(arrays, values)
+    surfaces = working_pair(source, target)
+    own = values["field"]
+    carried: CarriedPair
+    if "motion" in own["carried"]:
+        motion = VelocityMotion.restore(surfaces[0], dict(arrays), own["carried"]["motion"], choose_device("cpu"))
+        carried = _matched(*surfaces, motion)
+    else:
+        carried = RigidPair(*surfaces, CoMoving.from_state(own["carried"]["frame"]))
+    field = (NetworkField if "implicit" in own else CorrectedField).restored(carried, arrays, own)
+    return FieldMorph(source, target, field, values["resolution"])
+
+
+def _fit_as_published(
+    pair: Pair, motion: VelocityMotion, velocity: VelocityField, settings: VelocitySettings, run: Run
+) -> FieldMorph:
+    """f by the paper's own losses, after V or together with it; the network alone is the surface."""
+    carried = _matched(pair.source_surface, pair.target_surface, motion)
+    training = SurfaceTraining(
+        steps=motion.time_steps,
+        integrator=settings.integrator,
+        width=settings.surface_width,
+        depth=settings.surface_depth,
+        batch=settings.surface_batch,
+        updates=settings.surface_steps if run.seconds is None else ENDLESS,
+        fine_tune_updates=settings.fine_tune_steps if run.seconds is None else ENDLESS,
+        mode=settings.surface,
+        match_weight=settings.match,
+        smooth_weight=settings.smoothness,
+    )
+
+    def morph(implicit: ImplicitField) -> FieldMorph:
+        return FieldMorph(pair.source, pair.target, NetworkField(carried, implicit))
+
+    with run.phase("surface"):
+        prepared = _in_frame(pair, motion, run)
+        implicit, outcome = fit_surface_paper(velocity, prepared, training, run, preview=morph)
+    run.facts["surface_steps"] = outcome.steps
+    run.facts["surface_loss"] = outcome.best_loss
+    if settings.surface == "joint":
+        carried = _matched(pair.source_surface, pair.target_surface, motion.retrained())
+    return morph(implicit)
+
+
+def _in_frame(pair: Pair, motion: VelocityMotion, run: Run) -> SurfacePair:
+    """The pair as the paper's losses see it: matched points and points all over both surfaces, with their normals."""
+    landing = landing_of(pair)
+    rng = np.random.default_rng(run.seed)
+    columns = []
+    ends = (pair.source_surface, pair.source_surface.positions), (pair.target_surface, landing.positions)
+    for progress, (surface, matched) in zip((0.0, 1.0), ends, strict=True):
+        triangles = pair.source_surface.triangles
+        outward = np.sign(signed_volume(surface.positions, surface.triangles)) or 1.0
+        face_normals = outward * _unit(area_vectors(surface.positions, surface.triangles))
+        own = outward * _unit(vertex_normals(matched, triangles))
+        on, faces, _ = sample_surface(surface.positions, surface.triangles, SURFACE_POINTS, rng)
+        columns.append(
+            (
+                motion.frame.enter(matched[landing.on_surface], progress),
+                motion.frame.enter_directions(own[landing.on_surface], progress),
+                motion.frame.enter(on, progress),
+                motion.frame.enter_directions(face_normals[faces], progress),
+            )
+        )
+    tensors = [[torch.as_tensor(c, dtype=torch.float32, device=run.device) for c in column] for column in columns]
+    (a, a_normals, on_a, on_a_normals), (b, b_normals, on_b, on_b_normals) = tensors
+    return SurfacePair(a, a_normals, b, b_normals, torch.ones_like(a[:, 0]), on_a, on_a_normals, on_b, on_b_normals)
+
+
+def _unit(vectors: Float) -> Float:
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-300))
+
+
+def _matched(source: WorkingMesh, target: WorkingMesh, motion: VelocityMotion) -> MatchedPair:
+    return MatchedPair(source, target, motion, motion.frame, motion.pace)
