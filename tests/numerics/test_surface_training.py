@@ -15,13 +15,10 @@ from backend.fields.compiled import can_compile, compiled
 from backend.fields.implicit import ImplicitField
 from backend.fields.velocity import VelocityField, VelocityShape, paper_shape
 from backend.flow.integrate import integrate
-from backend.geometry.repair import working_mesh
-from backend.methods.surface_pair import surface_pair
 from backend.methods.surface_paper import SurfaceTraining, fit_surface_paper, worth_compiling
 from backend.training.run import Run
 from backend.training.schedule import Halving
 from backend.training.surface_samples import MARGIN, SurfacePair, SurfaceSampler, carry, carry_all, spread
-from tests.meshes import icosphere
 
 RADIUS = 0.5
 DRIFT = torch.tensor([0.4, 0.1, -0.2])
@@ -59,26 +56,6 @@ def misses(field: ImplicitField, t: float) -> Tensor:
     crossings = (values[:-1] < 0) & (values[1:] >= 0)
     assert crossings.any(dim=0).all()
     return reach[crossings.float().argmax(dim=0)] - RADIUS
-
-
-def test_a_pair_of_meshes_becomes_points_with_outward_normals() -> None:
-    ball, other = (working_mesh(icosphere(level), "source") for level in (2, 3))
-    landed = ball.positions + np.array([0.4, 0.0, 0.0])
-    target = other.positions + np.array([0.4, 0.0, 0.0])
-    pair = surface_pair(
-        ball.positions, landed, ball.triangles, target, other.triangles, 0, torch.device("cpu"), samples=500
-    )
-    centre = torch.tensor([0.4, 0.0, 0.0])
-    torch.testing.assert_close(pair.target, pair.source + centre)
-    for points, normals, middle in (
-        (pair.source, pair.source_normals, 0.0),
-        (pair.target, pair.target_normals, centre),
-        (pair.source_surface, pair.source_surface_normals, 0.0),
-        (pair.target_surface, pair.target_surface_normals, centre),
-    ):
-        torch.testing.assert_close(normals, points - middle, rtol=0.0, atol=0.25)
-        torch.testing.assert_close(normals.norm(dim=1), torch.ones(len(normals)))
-    assert len(pair.source_surface) == len(pair.target_surface) == 500
 
 
 @pytest.mark.parametrize("seed", range(3))
