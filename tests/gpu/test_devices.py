@@ -17,11 +17,11 @@ ACCELERATORS = [name for name in available_devices() if name != "cpu"]
 
 @pytest.mark.skipif(not ACCELERATORS, reason="no CUDA or MPS device")
 @pytest.mark.parametrize("name", ACCELERATORS)
-@pytest.mark.parametrize("preset", ["draft", "paper"])
+@pytest.mark.parametrize("preset", ["draft", "paper", "sequence"])
 def test_a_device_gives_what_the_cpu_gives(name: str, preset: str) -> None:
     source = icosphere(3)
     target = source.with_positions(source.positions() * np.array([1.0, 0.5, 2.0]) + 3.0)
-    settings = {"steps": 50} | ({"batch": 256} if preset == "paper" else {})
+    settings = {"steps": 50} | ({"batch": 256} if preset != "draft" else {})
     method = spec(get("velocity_field"))
     request = MorphRequest(source, target, method.name, method.etag, preset=preset, settings=settings)
     here, there = (train(request, Run(device=choose_device(device))) for device in ("cpu", name))
