@@ -7,20 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from backend.correspondence.coverage import uncovered_share
 from backend.correspondence.landing import Landing
-from backend.geometry.distance import closest_on_surface
 from backend.geometry.edges import edges_of
 from backend.geometry.isosurface import without_fragments
 from backend.geometry.metrics import topology
 from backend.geometry.repair import WorkingMesh
-from backend.geometry.sampling import sample_surface
-from backend.geometry.triangles import areas, diagonal
+from backend.geometry.triangles import areas
 from backend.methods.method import Pair
 from protocol.settings import SettingError
 
-SAMPLES = 5000  # points of the target's surface that are looked at
-SEED = 0  # of them
-NEAR = 0.01  # of the target's diagonal: what lies farther from the landed source has no counterpart
 MISSED = 0.03  # share of the target's area that may be without a counterpart
 HOMELESS = 0.2  # share of the source's area that may have no place on a closed target
 CRUMB = 0.005  # share of the area under which a part says nothing of the shape
@@ -92,9 +88,7 @@ def _misfit(
     source: WorkingMesh, target: WorkingMesh, landing: Landing, source_closed: bool, target_closed: bool
 ) -> str | None:
     """What of either surface has no counterpart on the other although it should, if there is much of it."""
-    points = sample_surface(target.positions, target.triangles, SAMPLES, np.random.default_rng(SEED))[0]
-    distance = closest_on_surface(points, landing.positions, source.triangles)[0]
-    missed = float((distance > NEAR * diagonal(target.positions, target.triangles)).mean())
+    missed = uncovered_share(target, landing.positions, source.triangles)
     if missed > MISSED:
         why = "the source is open there" if target_closed and not source_closed else "the source has nothing there"
         return f"the source's faces would miss {missed:.0%} of the target's surface: {why}"

@@ -8,11 +8,14 @@ import numpy as np
 
 from backend.correspondence.alignment import coarse_alignment
 from backend.correspondence.correspondence import Correspondence, CorrespondenceError
+from backend.correspondence.coverage import uncovered_share
 from backend.correspondence.landing import Landing, land
 from backend.flow.co_moving import CoMoving
 from backend.geometry.repair import WorkingMesh
 from backend.methods.method import Pair
 from backend.training.run import Run
+
+UNCOVERED = 0.01  # share of the target's area that may be without a counterpart unsaid
 
 
 def landed(pair: Pair, run: Run) -> Pair:
@@ -36,6 +39,15 @@ def landing_on(
             f"{loose} of {len(landing.on_surface)} source vertices have no counterpart on the {role}; "
             "they follow their neighbours"
         )
+    if role == "target":
+        run.facts["unmatched_source_share"] = loose / len(landing.on_surface)
+        missed = uncovered_share(target, landing.positions, source.triangles)
+        run.facts["uncovered_target_share"] = missed
+        if missed > UNCOVERED:
+            run.warn(
+                f"{missed:.1%} of the target's surface has no counterpart on the source; only frames with a surface "
+                "of their own (topology remesh) can grow it"
+            )
     return landing
 
 
