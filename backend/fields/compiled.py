@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.utils._triton import has_triton
 
 Function = Callable[[Tensor], tuple[Tensor, Tensor]]
 
@@ -45,4 +46,4 @@ def can_compile(device: torch.device) -> bool:
         return False
     if device.type == "cpu":
         return any(shutil.which(name) for name in ("c++", "g++", "clang++"))
-    return bool(torch.utils._triton.has_triton())
+    return bool(has_triton())
