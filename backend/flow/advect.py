@@ -7,7 +7,6 @@ cost no more passes through the network than a few.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -72,16 +71,3 @@ def advect(
                 if index < steps:
                     x = advance(field, x, time, dt, velocity)
     return Path(start, end, positions, velocities)
-
-
-def trajectory(
-    field: Field,
-    points: Tensor,  # [N, 3], at time 0
-    times: Sequence[float],  # [T], each in 0..1, any order
-    *,
-    steps_per_unit: int = 16,
-    method: str = "midpoint",
-) -> Tensor:
-    """Positions [T, N, 3] at ``times`` of points given at time 0, all frames in one integration."""
-    path = advect(field, points, steps=steps_per_unit, method=method)
-    return torch.stack([path.at(time) for time in times])

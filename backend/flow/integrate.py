@@ -39,20 +39,6 @@ def step_time(start: float, end: float, steps: int, index: int) -> float:
     return start + (end - start) * (index / steps)
 
 
-def integrate(
-    field: Field, points: Tensor, start: float = 0.0, end: float = 1.0, *, steps: int, method: str = "midpoint"
-) -> Tensor:
-    """Where ``points`` [N, 3] at time ``start`` are at ``end``; ``end`` before ``start`` goes back in time.
-
-    Differentiable. Cost: steps times 1, 2 or 4 passes.
-    """
-    advance, dt = STEPS[method], (end - start) / steps
-    for index in range(steps):
-        time = step_time(start, end, steps, index)
-        points = advance(field, points, time, dt, field(points, time))
-    return points
-
-
 def unroll(
     field: Field, points: Tensor, start: float = 0.0, end: float = 1.0, *, steps: int, method: str = "midpoint"
 ) -> tuple[list[Tensor], list[Tensor]]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.sparse.linalg import splu
 from scipy.spatial.transform import Rotation
 
-from backend.geometry.triangles import parts
+from backend.geometry.triangles import area_vectors, areas, parts
 
 Float = NDArray[np.float64]
 
@@ -120,18 +120,15 @@ def _areas_and_duals(positions: Float, triangles: NDArray[np.int64]) -> tuple[Fl
     """Areas [T] and, per triangle, the gradient [T, 3 corners, 3] of each corner's hat function."""
     a, b, c = (positions[triangles[:, k]] for k in range(3))
     edges = np.stack([c - b, a - c, b - a], axis=1)  # opposite each corner
-    normal = np.cross(edges[:, 2], -edges[:, 1])  # [T, 3], length twice the area
     mean_edge = float(np.linalg.norm(edges, axis=2).mean())
     longest = np.linalg.norm(edges, axis=2).max(axis=1)
-    double = np.maximum(
-        np.linalg.norm(normal, axis=1), THINNEST * mean_edge * np.maximum(longest, THINNEST * mean_edge)
-    )
+    least = THINNEST * mean_edge * np.maximum(longest, THINNEST * mean_edge)
+    double = np.maximum(2.0 * areas(positions, triangles), least)
     unit = _unit_normals(positions, triangles)
     return double / 2.0, np.cross(unit[:, None, :], edges) / double[:, None, None]
 
 
 def _unit_normals(positions: Float, triangles: NDArray[np.int64]) -> Float:
-    a, b, c = (positions[triangles[:, k]] for k in range(3))
-    normal = np.cross(b - a, c - a)
+    normal = area_vectors(positions, triangles)
     length = np.linalg.norm(normal, axis=1, keepdims=True)
     return np.where(length > 0.0, normal / np.where(length > 0.0, length, 1.0), np.array([0.0, 0.0, 1.0]))

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from backend.fields.velocity import VelocityField, VelocityShape
-from backend.flow.advect import advect, trajectory
-from backend.flow.integrate import ORDERS, integrate, unroll
+from backend.flow.advect import advect
+from backend.flow.integrate import ORDERS, unroll
 
 METHODS = sorted(ORDERS)
 
@@ -40,19 +40,31 @@ def grown(points: Tensor, start: float, end: float) -> Tensor:
 FLOWS = [pytest.param(turning, turned, id="turning"), pytest.param(growing, grown, id="growing")]
 
 
+def unrolled(field, points: Tensor, start: float, end: float, steps: int, method: str) -> Tensor:
+    """Where the differentiable integrator of the losses brings points."""
+    return unroll(field, points, start, end, steps=steps, method=method)[0][-1]
+
+
+def advected(field, points: Tensor, start: float, end: float, steps: int, method: str) -> Tensor:
+    """Where the paths of finished morphs end."""
+    return advect(field, points, start=start, end=end, steps=steps, method=method).positions[-1]
+
+
+BOTH = pytest.mark.parametrize("move", [unrolled, advected])
+
+
 @pytest.fixture
 def points() -> Tensor:
     return torch.rand((40, 3), dtype=torch.float64, generator=torch.Generator().manual_seed(1)) - 0.5
 
 
+@BOTH
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize(("field", "truth"), FLOWS)
-def test_order(method: str, field, truth, points: Tensor) -> None:
+def test_order(move, method: str, field, truth, points: Tensor) -> None:
     """Halving the step divides the error by 2 to the order."""
-    errors = [
-        (integrate(field, points, 0.2, 1.0, steps=steps, method=method) - truth(points, 0.2, 1.0)).abs().max().item()
-        for steps in (20, 40, 80)
-    ]
+    wanted = truth(points, 0.2, 1.0)
+    errors = [(move(field, points, 0.2, 1.0, steps, method) - wanted).abs().max().item() for steps in (20, 40, 80)]
     for coarse, fine in itertools.pairwise(errors):
         assert math.log2(coarse / fine) == pytest.approx(ORDERS[method], abs=0.12)
 
@@ -69,38 +81,37 @@ def test_order_of_the_path_between_grid_times(method: str, points: Tensor) -> No
     assert slope >= ORDERS[method] - 0.15
 
 
+@BOTH
 @pytest.mark.parametrize("method", METHODS)
-def test_back_in_time(method: str, points: Tensor) -> None:
-    there = integrate(turning, points, 0.0, 1.0, steps=100, method=method)
-    back = integrate(turning, there, 1.0, 0.0, steps=100, method=method)
+def test_back_in_time(move, method: str, points: Tensor) -> None:
+    there = move(turning, points, 0.0, 1.0, 100, method)
+    back = move(turning, there, 1.0, 0.0, 100, method)
     tolerance = {"euler": 2e-2, "midpoint": 2e-4, "rk4": 1e-9}[method]
     assert (back - points).abs().max() < tolerance
-    assert (
-        integrate(turning, points, 1.0, 0.0, steps=100, method=method) - turned(points, 1.0, 0.0)
-    ).abs().max() < tolerance
+    assert (move(turning, points, 1.0, 0.0, 100, method) - turned(points, 1.0, 0.0)).abs().max() < tolerance
 
 
+@BOTH
 @pytest.mark.parametrize("steps", [1, 2, 5, 10, 20])
-def test_any_number_of_steps_travels_the_whole_way(steps: int, points: Tensor) -> None:
+def test_any_number_of_steps_travels_the_whole_way(move, steps: int, points: Tensor) -> None:
     """The authors' evaluation with half as many steps goes half the way; here every number goes all of it."""
     constant = torch.tensor([0.3, -0.2, 0.1], dtype=torch.float64)
     for method in METHODS:
-        moved = integrate(lambda x, t: constant.expand_as(x), points, steps=steps, method=method)
+        moved = move(lambda x, t: constant.expand_as(x), points, 0.0, 1.0, steps, method)
         torch.testing.assert_close(moved, points + constant)
 
 
-def test_unroll_agrees_with_integrate(points: Tensor) -> None:
+def test_unrolling_gives_the_velocities_along_the_way(points: Tensor) -> None:
     positions, velocities = unroll(turning, points, steps=7)
     assert len(positions) == 8
     assert len(velocities) == 7
-    torch.testing.assert_close(positions[-1], integrate(turning, points, steps=7), rtol=0, atol=0)
     torch.testing.assert_close(velocities[3], turning(positions[3], 3 / 7))
 
 
 def test_integration_is_differentiable(points: Tensor) -> None:
     """d x(1) / d rate of dx/dt = rate * x is x(0) e^rate."""
     rate = torch.tensor(0.7, dtype=torch.float64, requires_grad=True)
-    integrate(lambda x, t: rate * x, points, steps=20, method="rk4").sum().backward()
+    unrolled(lambda x, t: rate * x, points, 0.0, 1.0, 20, "rk4").sum().backward()
     assert rate.grad is not None
     assert rate.grad.item() == pytest.approx((points * math.exp(0.7)).sum().item(), rel=1e-6)
 
@@ -139,10 +150,11 @@ def test_path_back_in_time_returns() -> None:
 def test_a_frame_does_not_depend_on_the_others_nor_on_the_chunks() -> None:
     field = _network()
     points = torch.rand((100, 3), generator=torch.Generator().manual_seed(3))
-    some = trajectory(field, points, [0.9, 0.25, 0.5])
-    many = trajectory(field, points, [k / 100 for k in range(101)])
-    assert torch.equal(some, many[[90, 25, 50]])
-    whole, parts = advect(field, points), advect(field, points, chunk=17)
+    some, whole = advect(field, points), advect(field, points)
+    many = [whole.at(k / 100) for k in range(101)]
+    for k in (90, 25, 50):
+        assert torch.equal(some.at(k / 100), many[k])
+    parts = advect(field, points, chunk=17)
     torch.testing.assert_close(whole.positions, parts.positions, rtol=0, atol=2e-6)
 
 

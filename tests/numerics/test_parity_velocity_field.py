@@ -9,7 +9,8 @@ from torch import Tensor
 
 from backend.fields.implicit import ImplicitField
 from backend.fields.velocity import VelocityField, paper_shape
-from backend.flow.integrate import integrate, unroll
+from backend.flow.advect import advect
+from backend.flow.integrate import unroll
 from backend.losses.matching import matching
 from backend.losses.smoothness import smoothness
 from tests.numerics import published
@@ -87,7 +88,7 @@ def test_only_the_published_step_forgets_its_length(field: VelocityField, truth:
     with torch.no_grad():
         small.mlp.layer(-1).weight.mul_(0.1)
         small.mlp.layer(-1).bias.mul_(0.1)
-    ours = [integrate(small, points, steps=steps, method="euler").detach() for steps in (STEPS, 2 * STEPS)]
+    ours = [advect(small, points, steps=steps, method="euler").at(1.0) for steps in (STEPS, 2 * STEPS)]
     far = [points]
     for _ in range(2 * STEPS):
         far.append(far[-1] + small(far[-1], 0.0).detach() / STEPS)

@@ -14,7 +14,7 @@ from torch import Tensor
 from backend.fields.compiled import can_compile, compiled
 from backend.fields.implicit import ImplicitField
 from backend.fields.velocity import VelocityField, VelocityShape, paper_shape
-from backend.flow.integrate import integrate
+from backend.flow.advect import advect
 from backend.methods.surface_paper import SurfaceTraining, fit_surface_paper, worth_compiling
 from backend.training.run import Run
 from backend.training.schedule import Halving
@@ -77,7 +77,7 @@ def test_carried_points_go_with_the_field() -> None:
     velocity = VelocityField(paper_shape(4, width=16, depth=2), seed=2, zero_last=False)
     points, _ = sphere(50, torch.zeros(3), 0)
     way, whole = carry(velocity, points, 4, "euler"), carry_all(velocity, points, 4, "euler")
-    torch.testing.assert_close(way.positions[-1], integrate(velocity, points, steps=4, method="euler"))
+    torch.testing.assert_close(way.positions[-1], advect(velocity, points, steps=4, method="euler").at(1.0))
     for k in range(5):
         torch.testing.assert_close(way.velocities[k], velocity(way.positions[k], k / 4))
         torch.testing.assert_close(way.jacobians[k], velocity.jets(way.positions[k], k / 4).jacobian)
@@ -145,7 +145,7 @@ def test_jointly_the_velocity_is_learned_too() -> None:
     velocity = VelocityField(paper_shape(4, width=32, depth=2))
     training = replace(SMALL, mode="joint", updates=250, ramp=60, schedule=Halving(first=3e-3, every=100))
     field, _ = fit_surface_paper(velocity, pair, training, Run())
-    arrived = integrate(velocity, pair.source, steps=4, method="euler").detach()
+    arrived = advect(velocity, pair.source, steps=4, method="euler").at(1.0)
     assert (arrived - pair.target).norm(dim=1).mean() < 0.1 * DRIFT.norm()
     for t in (0.0, 0.5, 1.0):
         assert misses(field, t).abs().max() < 0.05

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from backend.fields.velocity import VelocityField, paper_shape
-from backend.flow.advect import trajectory
+from backend.flow.advect import advect
 from backend.methods.velocity_paper import PaperPair, PaperTraining, fit_paper, velocity_loss
 from backend.training.adam import Adam
 from backend.training.loop import MAX_SKIPPED, TrainingError, train
@@ -162,8 +162,7 @@ SMALL = PaperTraining(steps=3, batch=60, updates=100, schedule=Halving(every=50)
 def test_the_papers_training_learns_a_motion(training: PaperTraining) -> None:
     pair, points = turned_pair()
     velocity, outcome = fit_paper(pair, training, Run())
-    with torch.no_grad():
-        end = trajectory(velocity, points, [1.0], steps_per_unit=training.steps, method="euler")[0]
+    end = advect(velocity, points, steps=training.steps, method="euler").at(1.0)
     before = (pair.target - pair.source).norm(dim=1).mean()
     assert (end - pair.target).norm(dim=1).mean() < 0.15 * before
     assert outcome.steps == training.updates
