@@ -10,6 +10,7 @@ from typing import Final
 
 from backend.methods.arap import Arap
 from backend.methods.linear import Linear
+from backend.methods.lip_mlp import LipMlp
 from backend.methods.method import Method
 from backend.methods.sdf_blend import SdfBlend
 from backend.methods.settings import specs_of
@@ -22,7 +23,7 @@ EXTRA_METHODS: Final = "TWEENFIELD_EXTRA_METHODS"  # environment: "module:NAME,m
 @cache
 def methods() -> MappingProxyType[str, Method]:
     """Every method by name, the default first."""
-    found: list[Method] = [VelocityField(), Arap(), Linear(), SdfBlend()]
+    found: list[Method] = [VelocityField(), Arap(), Linear(), LipMlp(), SdfBlend()]
     for entry in filter(None, os.environ.get(EXTRA_METHODS, "").split(",")):
         module, _, name = entry.partition(":")
         found.append(getattr(importlib.import_module(module), name)())

@@ -1,0 +1,154 @@
+"""``LatentField``: a network of space and a latent code, and time as the way through the codes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from backend.fields.evaluate import evaluated
+from backend.fields.mlp import Mlp, MlpShape
+from backend.geometry.signed_distance import SignedSurface
+from backend.methods.carried_pair import RigidPair
+from backend.methods.field_morph import MovingField
+from backend.training.shape_samples import Shape
+
+Float = NDArray[np.float64]
+
+WINDOW = 0.25  # share of the time between two shapes in which a correction fades
+MARGIN = 0.05  # of the box, in its longest side: between the shapes the surface may reach beyond them
+PROBES = 2048  # points and times at which the slope is measured
+STEEPER = 1.5  # and it may be this many times steeper elsewhere
+
+
+class LatentField(MovingField):
+    """f(x, t) = N(x, t) + w (d_k(x) - N(x, t_k)) in the co-moving frame; shape k is at t_k = k / K.
+
+    d_k is the exact distance of the shape nearest in time, and w falls smoothly from 1 at t_k to 0.
+    """
+
+    def __init__(
+        self,
+        carried: RigidPair,
+        stops: Sequence[Float],  # poses of the source's surface [W, 3] between the ends, relative to its origin
+        network: Mlp,  # of (x, t)
+        *,
+        corrected: bool,
+        slope: float | None = None,  # what was measured before, if it was
+    ) -> None:
+        self.carried = self._rigid = carried
+        self.stops = list(stops)
+        self._network = network
+        self._corrected = corrected
+        self.slope = self._steepest() if slope is None else slope
+
+    def raw(self) -> LatentField:
+        """The network alone."""
+        return LatentField(self._rigid, self.stops, self._network, corrected=False)
+
+    @cached_property
+    def shapes(self) -> list[Shape]:
+        """Source, stops and target in the frame."""
+        return latent_shapes(self._rigid, self.stops)
+
+    def values(self, points: Float, t: float) -> Float:
+        frame = self.carried.frame
+        inward = frame.enter(points, t)
+        k, share = self._correction(t)
+        if share == 1.0:
+            return frame.length(t) * self._distances[k](inward)
+        found = self._values(inward, t)
+        if share:
+            found = found + share * (self._distances[k](inward) - self._values(inward, k / self._legs))
+        return frame.length(t) * found
+
+    def box(self, t: float) -> tuple[Float, Float]:
+        frame = self.carried.frame
+        every = [*self.carried.at(t)]
+        for k, stop in enumerate(self.stops, 1):
+            every.append(frame.leave(frame.enter(stop, k / self._legs), t))
+        low, high = (edge(np.concatenate(every), axis=0) for edge in (np.min, np.max))
+        margin = MARGIN * float((high - low).max())
+        return low - margin, high + margin
+
+    def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        arrays, values = self.carried.state()
+        weights = {f"network.{k}": v.detach().cpu().numpy() for k, v in self._network.state_dict().items()}
+        stops = {"stops": np.stack(self.stops)} if self.stops else {}
+        own = {"network": asdict(self._network.shape), "corrected": self._corrected, "slope": self.slope}
+        return arrays | weights | stops, values | own
+
+    @staticmethod
+    def restored(carried: RigidPair, arrays: Any, values: Any) -> LatentField:
+        """The field whose ``state()`` was ``arrays`` and ``values``."""
+        network = Mlp(MlpShape(**values["network"]))
+        prefix = "network."
+        network.load_state_dict({k[len(prefix) :]: torch.tensor(v) for k, v in arrays.items() if k.startswith(prefix)})
+        stops = [np.asarray(stop, np.float64) for stop in arrays.get("stops", ())]
+        return LatentField(
+            carried, stops, network.requires_grad_(False), corrected=values["corrected"], slope=values["slope"]
+        )
+
+    @property
+    def _legs(self) -> int:
+        return len(self.stops) + 1
+
+    @cached_property
+    def _distances(self) -> list[SignedSurface]:
+        return [SignedSurface(shape.positions, shape.triangles, shape.sides) for shape in self.shapes]
+
+    def _correction(self, t: float) -> tuple[int, float]:
+        """The shape nearest in time, and how far the field is corrected towards it."""
+        k = round(t * self._legs)
+        away = abs(t * self._legs - k) / WINDOW
+        if not self._corrected or away >= 1.0:
+            return k, 0.0
+        return k, 1.0 - away * away * (3.0 - 2.0 * away)
+
+    def _values(self, inward: Float, t: float) -> Float:
+        """The network [N] at points of the frame [N, 3]."""
+
+        def network(points: torch.Tensor, time: float) -> torch.Tensor:
+            found: torch.Tensor = self._network(torch.cat([points, points.new_full((len(points), 1), time)], dim=1))
+            return found[:, 0]
+
+        return evaluated(network, inward, t, device=self._device)
+
+    def _steepest(self) -> float:
+        """The longest gradient at random points of the frame and times, with something to spare."""
+        rng = np.random.default_rng(0)
+        every = np.concatenate([shape.positions for shape in self.shapes])
+        points = rng.uniform(every.min(axis=0) - 0.1, every.max(axis=0) + 0.1, (PROBES, 3))
+        times = rng.random(PROBES)
+        slopes = self._gradients(points, times)
+        if self._corrected:
+            where = [self._correction(float(t)) for t in times]
+            share = np.array([s for _, s in where])
+            at_shape = self._gradients(points, np.array([k / self._legs for k, _ in where]))
+            corrected = np.linalg.norm(slopes - share[:, None] * at_shape, axis=1) + share
+            return max(STEEPER * float(corrected.max()), 1.0)
+        return STEEPER * float(np.linalg.norm(slopes, axis=1).max())
+
+    def _gradients(self, inward: Float, times: Float) -> Float:
+        """Of the network in space [N, 3]."""
+        inputs = torch.as_tensor(np.column_stack([inward, times]), dtype=torch.float32, device=self._device)
+        with torch.no_grad():
+            return self._network.value_and_gradient(inputs)[1][:, :3].cpu().double().numpy()
+
+    @property
+    def _device(self) -> torch.device:
+        return next(self._network.parameters()).device
+
+
+def latent_shapes(carried: RigidPair, stops: Sequence[Float]) -> list[Shape]:
+    """Source, stops and target in the frame of the pair; what is inside is decided once for each."""
+    frame, legs = carried.frame, len(stops) + 1
+    triangles = carried.source.triangles
+    poses = [(carried.source.positions, triangles), *((stop, triangles) for stop in stops)]
+    poses.append((carried.target.positions, carried.target.triangles))
+    return [Shape.of(frame.enter(positions, k / legs), triangles) for k, (positions, triangles) in enumerate(poses)]

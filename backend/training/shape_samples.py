@@ -1,0 +1,116 @@
+"""What a field is trained on at one code: points on a shape and around it, with normals and exact distances."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from backend.geometry.arrays import Float64, Int64
+from backend.geometry.sampling import sample_surface
+from backend.geometry.sides import Sides, sides_of
+from backend.geometry.signed_distance import SignedSurface
+from backend.geometry.triangles import area_vectors
+from backend.training.surface_samples import spread
+
+SURFACE = 20_000  # points on each shape, as in the paper's preparation
+NEAR = 100_000  # points around each shape
+FAR = 30_000  # points in the box of all shapes
+SPREADS = (0.005, 0.02, 0.08)  # of the points around a shape, in equal shares; longest side of all shapes
+MARGIN = 0.1  # of the box, in longest sides
+FLOOR = 0.02  # distance, in longest sides, from where a label counts for less
+
+
+@dataclass(frozen=True, eq=False)
+class Shape:
+    """A surface and what is inside of it; lengths of order one."""
+
+    positions: Float64  # [W, 3]
+    triangles: Int64  # [T, 3]
+    sides: Sides
+
+    @staticmethod
+    def of(positions: Float64, triangles: Int64) -> Shape:
+        """The shape of a surface, open or closed."""
+        return Shape(positions, triangles, sides_of(positions, triangles))
+
+
+@dataclass(frozen=True, eq=False)
+class ShapeSamples:
+    """Points of one shape."""
+
+    surface: Tensor  # [S, 3]
+    normals: Tensor  # [S, 3], unit, outwards
+    local: Tensor  # [S, 3], one around each surface point
+    points: Tensor  # [N, 3]
+    distances: Tensor  # [N], signed
+    weights: Tensor  # [N], of the distances: 1 near the surface, falling with the distance
+
+    def draw(self, count: int, known: int, generator: torch.Generator) -> ShapeSamples:
+        """``count`` of the surface points and ``known`` of the points with distances, at random."""
+        s = torch.randint(len(self.surface), (count,), generator=generator).to(self.surface.device)
+        n = torch.randint(len(self.points), (known,), generator=generator).to(self.points.device)
+        return ShapeSamples(
+            self.surface[s], self.normals[s], self.local[s], self.points[n], self.distances[n], self.weights[n]
+        )
+
+
+def joined(parts: Sequence[ShapeSamples]) -> ShapeSamples:
+    """The samples of several shapes one after the other."""
+    names = ("surface", "normals", "local", "points", "distances", "weights")
+    return ShapeSamples(*(torch.cat([getattr(part, name) for part in parts]) for name in names))
+
+
+def sample_shapes(
+    shapes: Sequence[Shape], rng: np.random.Generator, device: torch.device, *, labels: bool
+) -> list[ShapeSamples]:
+    """Samples of every shape; without ``labels`` no distances are computed."""
+    every = np.concatenate([shape.positions for shape in shapes])
+    low, high = every.min(axis=0), every.max(axis=0)
+    side = float((high - low).max())
+    box = low - MARGIN * side, high + MARGIN * side
+    return [_samples(shape, box, side, rng, device, labels) for shape in shapes]
+
+
+def _samples(
+    shape: Shape,
+    box: tuple[Float64, Float64],
+    side: float,
+    rng: np.random.Generator,
+    device: torch.device,
+    labels: bool,
+) -> ShapeSamples:
+    signed = SignedSurface(shape.positions, shape.triangles, shape.sides)
+    vectors = area_vectors(shape.positions, shape.triangles)
+    unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-300)
+    facing, thickness = shape.sides.facing, shape.sides.thickness
+    shown = np.flatnonzero(~shape.sides.buried)
+
+    def on_surface(count: int) -> tuple[Float64, Float64]:
+        points, faces, _ = sample_surface(shape.positions, shape.triangles[shown], count, rng)
+        faces = shown[faces]
+        # A sheet stands for a shell around it: either side, half its thickness away.
+        sheet = facing[faces] == 0
+        side_of = np.where(sheet, rng.choice([-1.0, 1.0], count), facing[faces])[:, None]
+        normals = side_of * unit[faces]
+        return points + np.where(sheet, thickness / 2, 0.0)[:, None] * normals, normals
+
+    surface, normals = on_surface(SURFACE)
+    reach = spread(torch.as_tensor(surface)).numpy()[:, None]
+    local = surface + reach * rng.normal(size=surface.shape)
+    points, distances = np.zeros((0, 3)), np.zeros(0)
+    if labels:
+        around = on_surface(NEAR)[0]
+        reaches = side * np.resize(SPREADS, NEAR)[:, None]
+        near = around + reaches * rng.normal(size=around.shape)
+        points = np.concatenate([near, rng.uniform(*box, (FAR, 3))])
+        distances = signed(points)
+    weights = FLOOR * side / np.maximum(np.abs(distances), FLOOR * side)
+
+    def tensor(values: Float64) -> Tensor:
+        return torch.as_tensor(values, dtype=torch.float32, device=device)
+
+    return ShapeSamples(*map(tensor, (surface, normals, local, points, distances, weights)))
