@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 import backend
 from backend.flow.co_moving import CoMoving
 from backend.flow.pace import Pace
+from backend.geometry.distance import closest_on_surface
 from backend.geometry.io import read_mesh
 from backend.methods.method import Morph, Pair
 from backend.methods.registry import get, spec
@@ -216,3 +218,18 @@ def test_a_request_with_stops_meets_them(bending):
         assert job.report["stops"] == 2
         reached = [frame.mesh.positions() for frame in bake(job.morph, Timeline(7))][::2]
         assert np.abs(np.array(reached) - bending).max() < 1e-5 * size(bending)
+
+
+def test_surfaces_of_their_own_pass_through_stops_too(bending):
+    pair = replace(pair_through(bar(), bending[:3]), topology="remesh")
+    frame = fitted(pair, "velocity_field", steps=10).at_resolution(40).frame(0.5)
+    distance = closest_on_surface(frame.positions(), bending[1], bar().triangles().astype(np.int64))[0]
+    assert distance.mean() < 0.003 * size(bending)
+    missed = closest_on_surface(bending[1], frame.positions(), frame.triangles().astype(np.int64))[0]
+    assert missed.max() < 0.03 * size(bending)
+
+
+def test_the_losses_of_the_successor_work_on_the_path_too(bending):
+    pair = pair_through(bar(), bending[:3])
+    morph = fitted(pair, "velocity_field", steps=20, distortion=1.0, stretching=0.1)
+    assert np.abs(morph.frame(0.5).positions() - bending[1]).max() < 1e-5 * size(bending)
