@@ -14,6 +14,7 @@ from protocol.messages import EASINGS, Timeline
 from protocol.settings import SettingError
 
 SPEED_SAMPLES = 33  # times from which the speed of a morph is measured
+STILL = 1e-9  # share of the source's size below which its vertices do not move
 
 _EASE: dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
     "linear": lambda u: u,
@@ -45,4 +46,5 @@ def _at_constant_speed(fractions: NDArray[np.float64], morph: Morph) -> NDArray[
     carried = morph.carries(morph.source.positions(), grid.tolist())
     steps = [float(np.linalg.norm(now - before, axis=1).mean()) for before, now in pairwise(carried)]
     gone = np.concatenate([[0.0], np.cumsum(steps)])
-    return np.interp(fractions, gone / gone[-1], grid) if gone[-1] > 0 else fractions.copy()
+    still = gone[-1] <= STILL * float(np.ptp(morph.source.positions(), axis=0).max())
+    return fractions.copy() if still else np.interp(fractions, gone / gone[-1], grid)
