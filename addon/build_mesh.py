@@ -17,7 +17,7 @@ from .handle import Handle, handle
 from .protocol.mesh import Float32, Int32
 
 UV_NAMES = ("uv_source", "uv_target")  # of both ends, unblended, beside the layer that the source's materials use
-COLOUR = "color"  # attribute of a frame, and of the mesh that is made of it
+COLOUR = "color"  # attribute of a frame
 Colours = Literal["points", "corners"]  # floats at the vertices, or bytes at the corners, as Alembic keeps them
 
 
@@ -26,14 +26,20 @@ class Dress:
     """What a frame's mesh takes over from the source."""
 
     uv_name: str  # of the layer that the frame's texture coordinates become
+    colour_name: str  # of the attribute that the frame's colours become
     smooth: bool
 
     @staticmethod
     def of(mesh: bpy.types.Mesh) -> Dress:
         smooth = np.empty(len(mesh.polygons), bool)
         mesh.polygons.foreach_get("use_smooth", smooth)
-        layer = mesh.uv_layers.active
-        return Dress(layer.name if layer is not None else "UVMap", bool(2 * smooth.sum() >= len(smooth)))
+        layer, colours = mesh.uv_layers.active, mesh.color_attributes.active_color
+        return Dress(
+            uv_name=layer.name if layer is not None else "UVMap",
+            # Blender's own name for a new one. Cycles finds no attribute that is called "color".
+            colour_name=colours.name if colours is not None else "Color",
+            smooth=bool(2 * smooth.sum() >= len(smooth)),
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +85,7 @@ def _steps(surface: Surface, dress: Dress, colours: Colours) -> list[Callable[[b
             uv = surface.at_corners(surface.attributes[key], 2)
             steps.append(lambda mesh, name=name, uv=uv: _set_uv(mesh, name, uv))
     if COLOUR in surface.attributes:
-        steps.append(lambda mesh: _set_colour(mesh, surface, colours))
+        steps.append(lambda mesh: _set_colour(mesh, surface, dress.colour_name, colours))
     if not dress.smooth:
         steps.append(lambda mesh: mesh.shade_flat())
     return steps
@@ -99,15 +105,15 @@ def _set_uv(mesh: bpy.types.Mesh, name: str, uv: Float32) -> None:
     _set(mesh, layer.name, "vector", uv)
 
 
-def _set_colour(mesh: bpy.types.Mesh, surface: Surface, colours: Colours) -> None:
+def _set_colour(mesh: bpy.types.Mesh, surface: Surface, name: str, colours: Colours) -> None:
     values = surface.attributes[COLOUR]
     if colours == "corners":
-        mesh.color_attributes.new(COLOUR, "BYTE_COLOR", "CORNER")
+        mesh.color_attributes.new(name, "BYTE_COLOR", "CORNER")
         values = surface.at_corners(values, 4)
     else:
         domain: Any = "POINT" if len(values) == len(surface.positions) else "CORNER"
-        mesh.color_attributes.new(COLOUR, "FLOAT_COLOR", domain)
-    _set(mesh, COLOUR, "color", np.ascontiguousarray(values, np.float32))
+        mesh.color_attributes.new(name, "FLOAT_COLOR", domain)
+    _set(mesh, name, "color", np.ascontiguousarray(values, np.float32))
 
 
 def _set(mesh: bpy.types.Mesh, name: str, field: str, values: NDArray[Any]) -> None:

@@ -11,7 +11,7 @@ from mathutils import Matrix
 
 from .handle import Handle, handle
 from .problem import Problem
-from .protocol.mesh import Float32, Float64, MeshData
+from .protocol.mesh import Float32, Float64, Int32, MeshData
 
 CARRIED_TYPES = ("MESH", "CURVE", "SURFACE", "FONT")  # what can ride along; all but meshes become meshes
 
@@ -149,8 +149,23 @@ def _mesh_data(mesh: bpy.types.Mesh, local: Float32, world: Float64) -> MeshData
         uv = np.empty((len(corners), 2), np.float32)
         _values(mesh, uv_layer.name).foreach_get("vector", uv.reshape(-1))
         attributes["uv"] = uv
+    colours = mesh.color_attributes.active_color
+    if colours is not None:
+        attributes["color"] = _vertex_colours(colours, corners, len(local))
     identity = np.array_equal(world, np.eye(4))
     positions = local.astype(np.float64)  # [V, 3]
     if not identity:
         positions = positions @ world[:3, :3].T + world[:3, 3]
     return MeshData.from_positions(positions, offsets, corners, attributes)
+
+
+def _vertex_colours(colours: bpy.types.Attribute, corners: Int32, n_vertices: int) -> Float32:
+    """Colours [V, 4] of the vertices; where every corner has one, their mean."""
+    data: Any = colours.data  # type: ignore[attr-defined]
+    found = np.empty((len(data), 4), np.float32)
+    data.foreach_get("color", found.reshape(-1))
+    if colours.domain == "POINT":
+        return found
+    counts = np.bincount(corners, minlength=n_vertices)
+    sums = [np.bincount(corners, channel, minlength=n_vertices) for channel in found.T]
+    return np.ascontiguousarray((np.stack(sums) / np.maximum(counts, 1)).T, np.float32)

@@ -44,7 +44,7 @@ def evaluated(ob: Any, scene_frame: int) -> dict[str, Any]:
     """What is seen of an object at a frame."""
     bpy.context.scene.frame_set(scene_frame)
     mesh = ob.evaluated_get(bpy.context.evaluated_depsgraph_get()).to_mesh()
-    colours = mesh.color_attributes.get("color")
+    colours = mesh.color_attributes.get("Col")
     found = {
         "vertices": len(mesh.vertices),
         "uv": sorted(layer.name for layer in mesh.uv_layers),
@@ -91,7 +91,7 @@ def check_keyed_objects(facts: Any) -> None:
         assert seen["materials"] == ["A 0", "A 1"]
         world = shown_at(ob, 1 + 2 * index)
         assert np.abs(np.linalg.norm(world, axis=1) - (0.5 + index / 4)).max() < 1e-5
-        assert ob.data.color_attributes["color"].data_type == "FLOAT_COLOR"
+        assert ob.data.color_attributes["Col"].data_type == "FLOAT_COLOR"
     assert [slot.name for slot in bpy.data.objects["A"].material_slots] == ["A 0", "A 1"]
 
 
@@ -117,6 +117,7 @@ def check_flat_and_bare_sources(facts: Any) -> None:
         ob = frame_objects()[2] if way == "keyed_objects" else result()
         seen = evaluated(ob, 5)
         assert seen["uv"] == ["UVMap", "uv_target"]
+        assert ob.data.color_attributes[0].name == "Color"
         assert seen["materials"] == []
         mesh = ob.evaluated_get(bpy.context.evaluated_depsgraph_get()).to_mesh()
         assert mesh.normals_domain == ("FACE" if way == "keyed_objects" else "CORNER")
@@ -357,7 +358,7 @@ def check_files_to_render(facts: Any) -> None:
         nodes, links = material.node_tree.nodes, material.node_tree.links
         nodes.clear()
         colour, glow, out = (nodes.new(f"ShaderNode{kind}") for kind in ("Attribute", "Emission", "OutputMaterial"))
-        colour.attribute_name = "color"
+        colour.attribute_name = "Col"
         links.new(colour.outputs["Color"], glow.inputs["Color"])
         links.new(glow.outputs["Emission"], out.inputs["Surface"])
         for name in ("A", "B"):
@@ -370,3 +371,32 @@ def check_files_to_render(facts: Any) -> None:
         assert settings.frames_as == way
         morph()
         bpy.ops.wm.save_mainfile()
+
+
+def check_a_ring_that_becomes_a_ball(facts: Any) -> None:
+    """With a method of the backend's own, which needs no match: every frame is a closed surface."""
+    bpy.ops.mesh.primitive_torus_add(major_segments=24, minor_segments=12, minor_radius=0.4)
+    ring = bpy.context.object
+    bpy.ops.mesh.primitive_uv_sphere_add(segments=20, ring_count=12, radius=1.0)
+    ball = bpy.context.object
+    ring.name, ball.name = "A", "B"
+    for ob, domain, colour in ((ring, "POINT", (1.0, 0.0, 0.0, 1.0)), (ball, "CORNER", (0.0, 0.0, 1.0, 1.0))):
+        attribute = ob.data.color_attributes.new("Paint", "FLOAT_COLOR", domain)
+        attribute.data.foreach_set("color", np.tile(np.array(colour, np.float32), len(attribute.data)))
+    choose(ring, ball, method_name="sdf_blend", topology="auto", resolution=24, keys=3, frame_end=3)
+    morph()
+    assert len(frame_objects()) == 3
+    characteristics, reds = [], []
+    for ob in frame_objects():
+        mesh = ob.data
+        uses = np.zeros(len(mesh.edges), int)
+        edge_of_corner = np.empty(len(mesh.loops), np.int32)
+        mesh.loops.foreach_get("edge_index", edge_of_corner)
+        np.add.at(uses, edge_of_corner, 1)
+        assert (uses == 2).all()
+        characteristics.append(len(mesh.vertices) - len(mesh.edges) + len(mesh.polygons))
+        assert mesh.uv_layers.active.name == ring.data.uv_layers.active.name
+        reds.append(mesh.color_attributes["Paint"].data[0].color[0])
+    facts.characteristics = characteristics
+    assert (characteristics[0], characteristics[-1]) == (0, 2)
+    assert np.allclose(reds, (1.0, 0.5, 0.0), atol=1e-3)

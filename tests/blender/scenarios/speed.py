@@ -56,3 +56,30 @@ def check_ticks_of_a_preview(facts: Any) -> None:
         time.sleep(0.005)
     facts.longest_tick_ms = 1000 * max(ticks)
     assert np.mean(np.array(ticks) > 0.01) < 0.1
+
+
+def check_ticks_of_new_surfaces(facts: Any) -> None:
+    """Meshes of about 50,000 vertices, each with faces, two UV layers and colours of its own."""
+    for way in ("keyed_objects", "one_object"):
+        inside.empty_file()
+        choose(
+            grid("A"),
+            grid("B", lift=0.5),
+            method_name="own_faces",
+            topology="remesh",
+            resolution=154,
+            keys=12,
+            frames_as=way,
+        )
+        bpy.ops.tweenfield.morph()
+        pump_until(lambda: session().job is not None and session().job.frames > 0, 90)
+        ticks = np.array(pump_until(lambda: session().job.frames == 12, 90)) * 1000
+        begun = time.perf_counter()
+        pump_until(lambda: not session().busy)
+        end_ms = 1000 * (time.perf_counter() - begun)
+        assert session().problem is None, session().problem.report()
+        counts = np.histogram(ticks, (*EDGES[:-1], 50.0, 100.0, 1e9))[0].tolist()
+        up_to = [*(f"{edge:g}" for edge in EDGES[1:-1]), "50", "100", "more"]
+        facts.__dict__[way] = dict(zip(up_to, counts, strict=True)) | {"longest": float(ticks.max()), "end": end_ms}
+        assert np.median(ticks) < 10
+        assert ticks.max() < 400
