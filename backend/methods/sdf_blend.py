@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from backend.flow.co_moving import CoMoving
 from backend.flow.pace import Pace
-from backend.geometry.repair import WorkingMesh, working_mesh
+from backend.geometry.repair import WorkingMesh, working_pair
 from backend.geometry.sides import CELLS, Sides, sides_of
 from backend.methods.arap import ArapMotion
 from backend.methods.carried_pair import CarriedPair, RigidPair
@@ -86,7 +86,7 @@ class SdfBlend(Method):
 
     def restore(self, source: MeshData, arrays: Mapping[str, NDArray[Any]], values: Mapping[str, Any]) -> Morph:
         target = FieldMorph.target_of(arrays, values)
-        a, b = _surfaces(source, target)
+        a, b = working_pair(source, target)
         own = values["field"]
         frame = CoMoving.from_state(own["frame"])
         resolution = values["resolution"]
@@ -127,9 +127,3 @@ def _thickness(carried: CarriedPair) -> float:
     """Two cells of the larger box of both surfaces, at the start or the end."""
     boxes = [np.ptp(np.concatenate(carried.at(t)), axis=0).max() for t in (0.0, 1.0)]
     return float(CELLS * max(boxes))
-
-
-def _surfaces(source: MeshData, target: MeshData) -> tuple[WorkingMesh, WorkingMesh]:
-    """The surfaces of both meshes, relative to the origin of the source."""
-    a, b = working_mesh(source, "source"), working_mesh(target, "target")
-    return a, replace(b, positions=b.positions + (b.origin - a.origin), origin=a.origin)
