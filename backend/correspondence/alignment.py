@@ -2,7 +2,8 @@
 
 Trimmed iterative closest points, both ways, between surface samples. It starts from many rotations, since only the
 neighbourhood of the right one leads there. Models are mostly made upright and facing the same way, so turning has a
-price. The less alike the shapes are, the less they tell how they belong together, and the higher it is.
+price, and the less alike the shapes are, the less they tell how they belong together, and the higher it is. Unlike
+solids that are not turned are laid so that they share as much volume as they can.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ import numpy as np
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
+from backend.correspondence.overlap import most_overlap
 from backend.geometry.arrays import Float64, Int64
+from backend.geometry.edges import edges_of
 from backend.geometry.normalise import Similarity
 from backend.geometry.repair import WorkingMesh
 from backend.geometry.sampling import sample_surface
@@ -30,8 +33,8 @@ ALIKE = (math.radians(12.0), 0.08)  # starts that came this near to each other, 
 KEPT = 0.7  # share of the nearest points that counts; the rest may have no counterpart
 SCALE_REACH = 1.6  # factor by which the scale may leave its start
 SAME_SCALE = 3.0  # meshes whose sizes differ by less may have been made to one scale
-TURNING = 0.8  # share by which half a turn must bring surfaces nearer that are ``UNLIKE`` at their best
-UNLIKE = 0.1  # mean distance, in root mean square radii
+UNLIKE = 0.067  # best mean distance, in radii, at which half a turn must bring the surfaces nearer by a factor of 2
+STEEP = 4  # power of that distance with which the factor grows
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,22 +77,25 @@ def coarse_alignment(
     starts = list(_starts(a, b, (other - middle) / size, other_size / size))
     steps = len(starts) + sum(not start.turns for start in starts) + FINALISTS
     few = [_Cloud(points[: SAMPLES[0]], points[: 2 * SAMPLES[0]]) for points in (a, b)]
-    found = []
+    first = []
     for step, start in enumerate(starts):
         check(step, steps)
         end = _closest_points(few[0], few[1], start, STEPS[0])
-        found.append((_distance(few[0], few[1], end), replace(start, at=end)))
-    found.sort(key=lambda entry: entry[0])
+        first.append((_distance(few[0], few[1], end), replace(start, at=end)))
+    first.sort(key=lambda entry: entry[0])
     many = [_Cloud(points[: SAMPLES[1]], points) for points in (a, b)]
     ends = []
-    for step, start in enumerate(_different([start for _, start in found])):
+    for step, start in enumerate(_different([start for _, start in first])):
         check(len(starts) + step, steps)
         end = _closest_points(many[0], many[1], start, STEPS[1])
         ends.append((_distance(many[0], many[1], end), end))
-    price = TURNING * (min(distance for distance, _ in ends) / UNLIKE) ** 2
-    best = min(ends, key=lambda entry: entry[0] * (1.0 + price * _angle(entry[1].rotation) / np.pi))[1]
+    unlike = min(distance for distance, _ in ends) / UNLIKE
+    best = min(ends, key=lambda entry: entry[0] * (1.0 + unlike**STEEP * _angle(entry[1].rotation) / np.pi))[1]
     scale = best.scale * size / other_size
-    return Similarity(best.rotation, scale, middle + size * best.translation - scale * best.rotation @ other)
+    found = Similarity(best.rotation, scale, middle + size * best.translation - scale * best.rotation @ other)
+    solid = all(edges_of(surface.triangles).closed for surface in (source, target))
+    turned = _angle(best.rotation) > 0.0
+    return most_overlap(source, target, found) if solid and unlike > 1.0 and not turned else found
 
 
 def _different(starts: Sequence[_Start]) -> list[_Start]:
