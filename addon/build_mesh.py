@@ -55,7 +55,7 @@ class Surface:
         """The values [V, width] or [C, width] of an attribute at every corner [C, width]."""
         if len(values) != len(self.face_indices):
             values = values[self.face_indices]
-        return np.ascontiguousarray(values.reshape(len(self.face_indices), -1)[:, :width], np.float32)
+        return np.ascontiguousarray(values.reshape(len(values), -1)[:, :width], np.float32)
 
 
 def build(
@@ -75,6 +75,8 @@ def build(
 
 
 def _steps(surface: Surface, dress: Dress, colours: Colours) -> list[Callable[[bpy.types.Mesh], None]]:
+    if not len(surface.face_indices):  # an empty mesh has no attributes to set
+        return []
     layers = [("uv", dress.uv_name), *((name, name) for name in UV_NAMES)]
     steps: list[Callable[[bpy.types.Mesh], None]] = [
         lambda mesh: _set_faces(mesh, surface),

@@ -6,21 +6,27 @@ Every run gets a folder of its own, so that an undo finds the files of the run b
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sys
+import time
 from pathlib import Path
 
 import bpy
 
 from .problem import Problem
 
+BESIDE = "_tweenfield"  # what follows the .blend file's name in that of the folder beside it
 MAKING, SAVED = ".making", ".saved"  # marks in a folder: being written; some .blend file needs it
 KEPT = 3  # folders of one pair that no .blend file is known to need
+FORGOTTEN = 30 * 86400.0  # seconds after which the files of scenes that were never saved are removed
+_SESSION = f"{time.strftime('%Y-%m-%d %H.%M.%S')} {os.getpid()}"  # of this Blender
 
 
 def new_folder(pair: str) -> Path:
     """An empty folder for the files of a pair, marked as being written. Raises ``Problem``."""
+    _forget_sessions()
     name = bpy.path.clean_name(pair, replace=" ").strip() or "Morph"
     reasons = []
     for root in _roots():
@@ -39,18 +45,32 @@ def new_folder(pair: str) -> Path:
 
 
 def _roots() -> list[Path]:
-    """The folder beside the .blend file, if it was saved; then the user's own."""
+    """The folder beside the .blend file, if it was saved; then one of this Blender in the user's own."""
+    own = [user_folder() / _SESSION]
+    if not bpy.data.filepath:
+        return own
+    blend = Path(bpy.data.filepath)
+    return [blend.with_name(f"{blend.stem}{BESIDE}"), *own]
+
+
+def user_folder() -> Path:
+    """Where the files of scenes are that have no .blend file yet."""
     if sys.platform == "win32":
         base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
     elif sys.platform == "darwin":
         base = Path.home() / "Library" / "Application Support"
     else:
         base = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
-    own = base / "tweenfield" / "frames"
-    if not bpy.data.filepath:
-        return [own]
-    blend = Path(bpy.data.filepath)
-    return [blend.with_name(f"{blend.stem}_tweenfield"), own]
+    return base / "tweenfield" / "frames"
+
+
+def _forget_sessions() -> None:
+    """Removes what earlier Blenders left in the user's folder, if it is old and was never saved with a .blend file."""
+    with contextlib.suppress(OSError):
+        for session in user_folder().iterdir():
+            saved = any((folder / SAVED).exists() for folder in session.iterdir())
+            if not saved and time.time() - session.stat().st_mtime > FORGOTTEN:
+                discard(session)
 
 
 def _number(folder: str, name: str) -> int:
@@ -100,4 +120,5 @@ def _in_use() -> set[Path]:
                 found.add(Path(bpy.path.abspath(modifier.cache_file.filepath)).parent)
             elif isinstance(modifier, bpy.types.MeshCacheModifier):
                 found.add(Path(bpy.path.abspath(modifier.filepath)).parent)
-    return {folder for folder in found if folder.parent.name.endswith("_tweenfield") or folder.parent == _roots()[-1]}
+    own = user_folder()
+    return {folder for folder in found if folder.parent.name.endswith(BESIDE) or own in folder.parents}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +68,7 @@ def vertices_of(rings: int) -> int:
 
 def files() -> list[str]:
     """All files of frames that a test wrote, by folder and name."""
-    roots = (Path.cwd(), Path(bpy.app.tempdir), inside.part("frame_files")._roots()[-1])
+    roots = (Path.cwd(), Path(bpy.app.tempdir), inside.part("frame_files").user_folder())
     return sorted(f"{path.parent.name}/{path.name}" for root in roots for path in root.rglob("*.[ap][bc][c2]"))
 
 
@@ -156,9 +158,21 @@ def check_files_of_an_unsaved_scene(facts: Any) -> None:
     morph()
     folder = Path(result().modifiers[0].cache_file.filepath).parent
     assert folder.is_absolute()
-    assert folder.parent.parts[-2:] == ("tweenfield", "frames")
+    assert folder.parent.parent.parts[-2:] == ("tweenfield", "frames")
     assert str(folder) in session().outcome
     assert "Save the file" in session().outcome
+    other = inside.part("frame_files").user_folder() / "of an earlier Blender"
+    kept = other.with_name("of another one")
+    for place in (other, kept):
+        (place / "A to B 001").mkdir(parents=True)
+    (kept / "A to B 001" / ".saved").touch()
+    for age, left in ((86400.0, True), (40 * 86400.0, False)):
+        for place in (other, kept):
+            os.utime(place, (time.time() - age,) * 2)
+        morph()
+        assert other.exists() == left
+        assert kept.exists()
+        assert folder.exists()
 
 
 def check_one_object_with_the_faces_of_the_source(facts: Any) -> None:
