@@ -8,7 +8,17 @@ from dataclasses import dataclass
 import igl
 import numpy as np
 
-from backend.geometry.arrays import Flags, Float64, Int64
+from backend.geometry.arrays import Float64, Int64
+from backend.geometry.dual_octree import (
+    CORNERS,
+    EIGHTHS,
+    DualOctree,
+    among,
+    halves_around,
+    mended,
+    node_of,
+    nodes_around,
+)
 from backend.geometry.triangles import areas, parts
 
 Function = Callable[[Float64], Float64]  # [N, 3] -> [N], negative inside
@@ -18,8 +28,7 @@ COARSE_BLOCKS = 8  # along the longest side, at least: smaller parts than such a
 SLACK = 1.001  # the slope is a figure of the field without its rounding
 CLEARANCE = 1e-3  # of a cell: no value is nearer to 0, so no two vertices of the mesh meet at a node of the grid
 
-# Corners of a cell in the order of marching cubes [8, 3], and, for its six faces, the neighbour's offset and corners.
-CORNERS = np.array([(0, 0, 0), (1, 0, 0), (1, 1, 0), (0, 1, 0), (0, 0, 1), (1, 0, 1), (1, 1, 1), (0, 1, 1)])
+# For the six faces of a cell, the neighbour's offset and the corners.
 FACES = [(axis, side, np.flatnonzero(CORNERS[:, axis] == (side > 0))) for axis in range(3) for side in (-1, 1)]
 
 
@@ -44,6 +53,7 @@ def extract(
     grid: Grid,
     *,
     slope: float,
+    finer: tuple[Float64, ...] = (),
 ) -> tuple[Float64, Int64]:
     """Positions [V, 3] and triangles [T, 3] of the zero level, closed; beyond the grid everything is outside.
 
@@ -51,16 +61,26 @@ def extract(
     every cell, and if it does not, parts of the surface may be missed, but what is found is closed all the same. The
     function is evaluated near the surface only: twice the resolution costs four times as much. Raises ``ValueError``
     where a value is not a finite number.
+
+    ``finer``: points [M, 3] around which cells half as large are marched, and more points, around which they are a
+    quarter as large, for shapes and gaps thinner than a cell. Elsewhere nothing changes.
     """
     nodes = _Nodes(values, grid, slope)
-    cells = _crossed(nodes, _cells_near(nodes, slope * grid.cell))
-    if not len(cells):
+    octree = _octree(nodes, grid, slope, finer)
+    cells = _crossed(nodes, _cells_near(nodes, slope * grid.cell), octree)
+    keys = nodes.keys(cells[:, None] + CORNERS)
+    if octree is not None:
+        fine = nodes.keys_of(octree.cells())
+        inside = nodes.at(fine) < 0.0
+        keys = np.concatenate([keys, fine[inside.any(axis=1) & ~inside.all(axis=1)]])
+    if not len(keys):
         return np.zeros((0, 3)), np.zeros((0, 3), np.int64)
-    used, corners = np.unique(nodes.keys(cells[:, None] + CORNERS), return_inverse=True)
+    used, corners = np.unique(keys, return_inverse=True)
     positions, triangles, _ = igl.marching_cubes(
         nodes.at(used), nodes.points(used), np.ascontiguousarray(corners.reshape(-1, 8), np.int64), 0.0
     )
-    return np.asarray(positions), np.asarray(triangles, np.int64)
+    positions, triangles = np.asarray(positions), np.asarray(triangles, np.int64)
+    return (positions, triangles) if octree is None else mended(positions, triangles)
 
 
 def without_fragments(positions: Float64, triangles: Int64, smallest: float) -> tuple[Float64, Int64]:
@@ -76,29 +96,34 @@ def without_fragments(positions: Float64, triangles: Int64, smallest: float) -> 
 
 
 class _Nodes:
-    """Values at the corners of the cells, each asked for once. A key is a node's place in the whole grid."""
+    """Values at the corners of the cells, each asked for once. A key is a place in the whole grid, in eighths."""
 
     def __init__(self, values: Function, grid: Grid, slope: float) -> None:
         self.ends = np.array(grid.counts, np.int64)
         self._values = values
         self._grid = grid
-        self._strides = np.array([(self.ends[1] + 1) * (self.ends[2] + 1), self.ends[2] + 1, 1])
+        self._sizes = EIGHTHS * self.ends + 1
+        self._strides = np.array([self._sizes[1] * self._sizes[2], self._sizes[2], 1])
         self._clearance = CLEARANCE * grid.cell * slope
         self._known = np.zeros(0, np.int64)  # keys, rising
         self._found = np.zeros(0)
 
     def keys(self, nodes: Int64) -> Int64:
         """Keys [...] of nodes [..., 3]."""
-        return np.asarray(nodes @ self._strides)
+        return self.keys_of(EIGHTHS * nodes)
+
+    def keys_of(self, places: Int64) -> Int64:
+        """Keys [...] of places [..., 3], in eighths of a cell."""
+        return np.asarray(places @ self._strides)
 
     def points(self, keys: Int64) -> Float64:
-        """Places [N, 3] of nodes [N]."""
-        return np.asarray(self._grid.low + self._grid.cell * self._places(keys))
+        """Points [N, 3] of keys [N]."""
+        return np.asarray(self._grid.low + self._grid.cell / EIGHTHS * self._places(keys))
 
     def at(self, keys: Int64) -> Float64:
-        """Values at nodes [N], never 0, positive all around the grid."""
+        """Values at keys [...], never 0, positive all around the grid."""
         asked = np.unique(keys)
-        new = asked[~self._has(asked)]
+        new = asked[~among(self._known, asked)]
         if len(new):
             found = np.concatenate([self._evaluated(new[k : k + BATCH]) for k in range(0, len(new), BATCH)])
             order = np.argsort(np.concatenate([self._known, new]), kind="stable")
@@ -106,14 +131,8 @@ class _Nodes:
             self._known = np.concatenate([self._known, new])[order]
         return self._found[np.searchsorted(self._known, keys)]
 
-    def _has(self, keys: Int64) -> Flags:
-        place = np.searchsorted(self._known, keys)
-        inside = place < len(self._known)
-        inside[inside] = self._known[place[inside]] == keys[inside]
-        return inside
-
     def _places(self, keys: Int64) -> Int64:
-        return np.asarray(keys[:, None] // self._strides % (self.ends + 1))
+        return np.asarray(keys[:, None] // self._strides % self._sizes)
 
     def _evaluated(self, keys: Int64) -> Float64:
         points = self.points(keys)
@@ -128,7 +147,7 @@ class _Nodes:
             )
         found = np.where(found < 0.0, np.minimum(found, -self._clearance), np.maximum(found, self._clearance))
         places = self._places(keys)
-        rim = ((places == 0) | (places == self.ends)).any(axis=1)
+        rim = ((places == 0) | (places == EIGHTHS * self.ends)).any(axis=1)
         found[rim] = np.maximum(found[rim], self._clearance)
         return found
 
@@ -175,8 +194,33 @@ def _unsure(nodes: _Nodes, cells: Int64, step: float) -> Int64:
     return np.asarray(cells[~sure])
 
 
-def _crossed(nodes: _Nodes, cells: Int64) -> Int64:
-    """Those of ``cells`` [C, 3] whose corners differ in sign, and all that follow across faces that do, in order."""
+def _octree(nodes: _Nodes, grid: Grid, slope: float, finer: tuple[Float64, ...]) -> DualOctree | None:
+    """The leaves that are cut around the points of ``finer``: where the function says that the surface may be near."""
+    once, twice = (*finer, np.zeros((0, 3)), np.zeros((0, 3)))[:2]
+
+    def near(places: Int64, side: float) -> Int64:
+        reach = SLACK * slope * side * grid.cell * np.sqrt(3.0)  # as far as the cells at a leaf
+        return np.asarray(places[np.abs(nodes.at(nodes.keys_of(places))) <= reach])
+
+    cut = nodes_around((np.concatenate([once, twice]) - grid.low) / grid.cell)
+    cut = near(EIGHTHS * cut[((cut > 0) & (cut < nodes.ends)).all(axis=1)], 1.0)
+    if not len(cut):
+        return None
+    halves = halves_around((twice - grid.low) / grid.cell)
+    own = node_of(halves)
+    inside = ((own > 0) & (own < nodes.ends)).all(axis=1)
+    inside &= among(np.sort(nodes.keys_of(cut)), nodes.keys(own))
+    return DualOctree(nodes.ends, cut // EIGHTHS, near(halves[inside], 0.5))
+
+
+def _crossed(nodes: _Nodes, cells: Int64, octree: DualOctree | None) -> Int64:
+    """Those of ``cells`` [C, 3] whose corners differ in sign, and all that follow across faces that do, in order.
+
+    Where leaves are cut there are none, but all around.
+    """
+    if octree is not None:
+        cells = np.concatenate([cells, octree.cells_beside()])
+        cells = cells[~octree.replaced(cells)]
     key = nodes.keys(cells)  # a cell's key is that of its first corner
     seen = np.unique(key)
     found = []
@@ -196,6 +240,8 @@ def _crossed(nodes: _Nodes, cells: Int64) -> Int64:
         key, first = np.unique(nodes.keys(cells), return_index=True)
         new = ~np.isin(key, seen, assume_unique=True)
         cells = cells[first[new]]
+        if octree is not None:
+            cells = cells[~octree.replaced(cells)]
         seen = np.union1d(seen, key)
     if not found:
         return cells
