@@ -115,7 +115,7 @@ def test_the_gradient_reaches_the_codes_of_every_shape() -> None:
 @pytest.mark.parametrize("activation", ["softplus", "relu"])
 def test_the_loss_is_its_terms(activation: str) -> None:
     """Against the same loss written with autograd and plain steps."""
-    training = SequenceTraining(leg_steps=2, activation=activation)
+    training = SequenceTraining(leg_steps=2, activation=activation, derived=1)
     velocity, batch = network(replace(SHAPE, activation=activation)), batch_of(3, 12)
     x, n, total = batch.start, batch.normals, 0.0
     for step in range(2):
@@ -143,8 +143,23 @@ def test_without_terms_of_the_jacobian_only_values_are_computed() -> None:
     )
     velocity, batch = network(replace(SHAPE, activation="relu")), batch_of(3)
     assert not plain.needs_jacobian
-    tiny = replace(plain, divergence_weight=1e-12)
+    tiny = replace(plain, divergence_weight=1e-12, derived=1)
     torch.testing.assert_close(sequence_loss(velocity, batch, plain), sequence_loss(velocity, batch, tiny))
+
+
+def test_derivatives_are_taken_of_a_part_of_the_points_and_all_are_matched() -> None:
+    velocity, batch = network(), batch_of(3)
+    matched = SequenceTraining(
+        leg_steps=2, smooth_weight=0.0, divergence_weight=0.0, distortion_weight=0.0, stretching_weight=0.0
+    )
+    every = sequence_loss(velocity, batch, replace(matched, derived=1))
+    torch.testing.assert_close(sequence_loss(velocity, batch, matched), every)
+    some = SequenceBatch(batch.legs[::4], batch.start[::4], batch.goal[::4], batch.normals[::4])
+    unmatched = SequenceTraining(leg_steps=2, match_weight=0.0)
+    one_in_four, of_those = (
+        sequence_loss(velocity, *with_) for with_ in ((batch, unmatched), (some, replace(unmatched, derived=1)))
+    )
+    torch.testing.assert_close(one_in_four, of_those)
 
 
 def test_rigid_motions_cost_nothing() -> None:
