@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -69,7 +69,7 @@ class SdfBlend(Method):
     def fit(self, pair: Pair, settings: SdfBlendSettings, run: Run) -> Morph:
         carried = _carried(pair, settings, run)
         with run.phase("distances"):
-            thickness = settings.thickness or _thickness(carried)
+            thickness = [settings.thickness] * 2 if settings.thickness else _thickness(carried)
             sides = _sides(carried, thickness)
             for side, role in zip(sides, ("source", "target"), strict=True):
                 for sentence in side.said(role):
@@ -117,13 +117,12 @@ def _matched(source: WorkingMesh, target: WorkingMesh, end: Float, frame: CoMovi
     return MatchedPair(source, target, ArapMotion(source, [end]), frame, Pace(0.0))
 
 
-def _sides(carried: CarriedPair, thickness: float) -> tuple[Sides, Sides]:
-    """What is inside of both surfaces."""
+def _sides(carried: CarriedPair, thickness: Sequence[float]) -> tuple[Sides, Sides]:
+    """What is inside of both surfaces; ``thickness`` of the shells at either end."""
     a, b = carried.source, carried.target
-    return sides_of(a.positions, a.triangles, thickness), sides_of(b.positions, b.triangles, thickness)
+    return sides_of(a.positions, a.triangles, thickness[0]), sides_of(b.positions, b.triangles, thickness[1])
 
 
-def _thickness(carried: CarriedPair) -> float:
-    """Two cells of the larger box of both surfaces, at the start or the end."""
-    boxes = [np.ptp(np.concatenate(carried.at(t)), axis=0).max() for t in (0.0, 1.0)]
-    return float(CELLS * max(boxes))
+def _thickness(carried: CarriedPair) -> list[float]:
+    """Two cells of the box of both surfaces at the start and at the end."""
+    return [float(CELLS * np.ptp(np.concatenate(carried.at(t)), axis=0).max()) for t in (0.0, 1.0)]

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates, spline_filter
 
+from backend.flow.co_moving import CoMoving
 from backend.flow.level_set import BAND, LevelSet
 from backend.geometry.isosurface import Grid, grid_over
 from backend.geometry.sides import Sides
@@ -37,23 +38,17 @@ class BlendedField(MovingField):
         frame = carried.frame
         self.rest = frame.enter(carried.source.positions, 0.0), frame.enter(carried.target.positions, 1.0)
         self._sides = sides
-        # A thickness belongs to the end that it was given for.
-        sizes = self.size(0.0), self.size(1.0)
         self.ends = tuple(
-            SignedSurface(positions, surface.triangles, _scaled(side, 1.0 / size))
-            for positions, surface, side, size in zip(
-                self.rest, (carried.source, carried.target), sides, sizes, strict=True
+            SignedSurface(positions, surface.triangles, _scaled(side, 1.0 / size_of(frame, end)))
+            for positions, surface, side, end in zip(
+                self.rest, (carried.source, carried.target), sides, (0.0, 1.0), strict=True
             )
         )
         self.slope = max(slope_of(side) for side in sides)
 
-    def size(self, s: float) -> float:
-        """Object-space length of 1 in the frame."""
-        return self.carried.frame.unit * math.exp(s * self.carried.frame.log_scale)
-
     def values(self, points: Float, t: float) -> Float:
         s = self.carried.progress(t)
-        return self.size(s) * self.blended(self.carried.frame.enter(points, s), s)
+        return size_of(self.carried.frame, s) * self.blended(self.carried.frame.enter(points, s), s)
 
     def blended(self, points: Float, s: float) -> Float:
         """The blend [N] at points [N, 3] of the frame, in its lengths."""
@@ -62,12 +57,11 @@ class BlendedField(MovingField):
         return (1.0 - s) * self.ends[0](points) + s * self.ends[1](points)
 
     def box(self, t: float) -> tuple[Float, Float]:
-        return _widened(super().box(t), self._sides)
+        return _widened(super().box(t), _at_progress(self._sides, self.carried, t))
 
     def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-        return {}, {
-            "kind": "blended", "frame": self.carried.frame.state(), "thickness": self._sides[0].thickness
-        }  # fmt: skip
+        thickness = [side.thickness for side in self._sides]
+        return {}, {"kind": "blended", "frame": self.carried.frame.state(), "thickness": thickness}
 
 
 class CarriedField(MovingField):
@@ -88,12 +82,11 @@ class CarriedField(MovingField):
         return (1.0 - s) * source(points) + s * target(points)
 
     def box(self, t: float) -> tuple[Float, Float]:
-        return _widened(super().box(t), self._sides)
+        return _widened(super().box(t), _at_progress(self._sides, self.carried, t))
 
     def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-        return {"end": self._end}, {
-            "kind": "carried", "frame": self.carried.frame.state(), "thickness": self._sides[0].thickness
-        }  # fmt: skip
+        thickness = [side.thickness for side in self._sides]
+        return {"end": self._end}, {"kind": "carried", "frame": self.carried.frame.state(), "thickness": thickness}
 
     def _surfaces(self, t: float) -> tuple[SignedSurface, SignedSurface]:
         """Of the last time asked for; a frame asks many times."""
@@ -102,7 +95,9 @@ class CarriedField(MovingField):
             surfaces = self.carried.source, self.carried.target
             found = [
                 SignedSurface(at, surface.triangles, side)
-                for at, surface, side in zip(positions, surfaces, self._sides, strict=True)
+                for at, surface, side in zip(
+                    positions, surfaces, _at_progress(self._sides, self.carried, t), strict=True
+                )
             ]
             self._held = t, (found[0], found[1])
         return self._held[1]
@@ -139,7 +134,7 @@ class AdvectedField(MovingField):
             found = self._at(after, inward)
         else:
             found = (1.0 - share) * self._at(after - 1, inward) + share * self._at(after, inward)
-        return self._blend.size(s) * found
+        return size_of(self.carried.frame, s) * found
 
     def box(self, t: float) -> tuple[Float, Float]:
         return self._blend.box(t)
@@ -207,9 +202,20 @@ def _everywhere(surface: SignedSurface, nodes: Float, run: Run) -> Float:
     return np.concatenate(found)
 
 
+def size_of(frame: CoMoving, s: float) -> float:
+    """Object-space length of 1 in the frame at progress ``s``."""
+    return frame.unit * math.exp(s * frame.log_scale)
+
+
 def _scaled(sides: Sides, factor: float) -> Sides:
     """The sides of a surface whose lengths are multiplied."""
     return replace(sides, thickness=factor * sides.thickness)
+
+
+def _at_progress(sides: Both, carried: CarriedPair, t: float) -> Both:
+    """The sides at time ``t``: a thickness grows with the frame from the end that it was given for."""
+    here, start, end = (size_of(carried.frame, s) for s in (carried.progress(t), 0.0, 1.0))
+    return _scaled(sides[0], here / start), _scaled(sides[1], here / end)
 
 
 def _widened(box: tuple[Float, Float], sides: Both) -> tuple[Float, Float]:

@@ -163,6 +163,18 @@ def test_sheets_become_shells_and_it_is_said():
         assert volume(frame) == pytest.approx(4 * 0.2 + 8 * np.pi * 0.1**2 / 2, rel=0.1)
 
 
+def test_a_shell_grows_with_its_pair():
+    small, large = grid(8, 0.01), grid(8, 10.0)
+    morph = job((small, large)).morph.at_resolution(64)
+    shares = []
+    for t in (0.0, 0.5, 1.0):
+        frame = morph.frame(t)
+        assert_closed(frame)
+        shares.append(np.ptp(frame.positions(), axis=0)[2] / np.ptp(frame.positions(), axis=0)[0])
+    np.testing.assert_allclose(shares, 2 / 128, rtol=0.2)
+    np.testing.assert_allclose(shares, shares[0], rtol=1e-3)
+
+
 def test_progress_previews_cancel_and_time():
     seen, phases = [], []
     pair = ball(0.8), ball(0.8).with_positions(ball(0.8).positions() * [1.0, 1.0, 2.0])
