@@ -26,6 +26,8 @@ def compiled(function: Function, device: torch.device, backend: str = "inductor"
 
     def first(inputs: Tensor) -> tuple[Tensor, Tensor]:
         nonlocal made
+        if not torch.is_grad_enabled():  # previews and measurements: another compilation would not pay
+            return function(inputs)
         if made is not None:
             return made(inputs)
         with warnings.catch_warnings():

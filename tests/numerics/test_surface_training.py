@@ -190,6 +190,15 @@ def test_only_long_trainings_are_compiled() -> None:
     assert not worth_compiling(SMALL, Run())
 
 
+def test_nothing_is_compiled_where_nothing_is_trained(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "compile", None)
+    field, points = ImplicitField(8, 2), torch.rand(5, 3)
+    eager = field.derivatives(points, 0.5)
+    field.evaluated_by(lambda function: compiled(function, torch.device("cpu")))
+    with torch.no_grad():
+        assert torch.equal(field.derivatives(points, 0.5).gradient, eager.gradient)
+
+
 @pytest.mark.skipif(not can_compile(torch.device("cpu")), reason="no C++ compiler")
 def test_compiled_and_eager_agree() -> None:
     """Taken apart as the compiler does, derivatives of derivatives included."""
