@@ -18,7 +18,11 @@ from backend.training.run import Run
 
 Float = NDArray[np.float64]
 
+LOOKS = 5  # times at which the share of guesses is measured
+GUESSED = 0.5  # trust under which a distance is one
 TIMES = 24  # moments, spread evenly with some chance
+FEWEST = 6  # moments, however little time there is
+LABEL_SHARE = 0.4  # of the time that is left, at most
 POINTS = 2000  # at each of them
 SHELL = 0.03  # spread of the points around both surfaces, frame units
 DRIFT = 0.01  # and around the zero level of the blend
@@ -38,11 +42,27 @@ def carried_labels(
     """Labels at random places and times between the ends."""
     rng = np.random.default_rng(run.seed)
     every: list[tuple[Float, ...]] = []
-    for k in range(TIMES):
-        run.progress(k, TIMES)
-        every.append(_labels_at((k + rng.random()) / TIMES, carried, blended, velocity, rng))
+    with run.part(LABEL_SHARE):
+        for step, k in enumerate(rng.permutation(TIMES)):
+            run.progress(step, TIMES)
+            if step >= FEWEST and run.seconds_left() <= 0.0:
+                break
+            every.append(_labels_at((k + rng.random()) / TIMES, carried, blended, velocity, rng))
     columns = (np.concatenate(column) for column in zip(*every, strict=True))
     return DistanceLabels(*(torch.as_tensor(c, dtype=torch.float32, device=run.device) for c in columns))
+
+
+def guessed_share(carried: CarriedPair, blended: BlendedDistance, run: Run) -> float:
+    """Share of the points around the two surfaces where the distance is a guess, at a few times."""
+    rng = np.random.default_rng(run.seed)
+    trust = []
+    for k in range(LOOKS):
+        run.progress(k, LOOKS)
+        t = (k + 0.5) / LOOKS
+        blend = blended.at(t)
+        length = carried.frame.length(carried.progress(t))
+        trust.append(blend(_points_at(t, carried, blend, length, rng)[::4]).trust)
+    return float((np.concatenate(trust) < GUESSED).mean())
 
 
 def _labels_at(

@@ -35,14 +35,17 @@ class MatchedPair(CarriedPair):
         self.time_steps = motion.time_steps
         self._motion = motion
         self._pace = pace
+        self._held: tuple[float, tuple[Float, Float]] | None = None  # of the last time asked for
         self._ride = _Ride(source, target, next(motion.positions([1.0])))
 
     def progress(self, t: float) -> float:
         return self._pace.progress(t)
 
     def at(self, t: float) -> tuple[Float, Float]:
-        source = next(self._motion.positions([t]))
-        return source, self.target.positions if t == 1.0 else self._ride.positions(source)
+        if self._held is None or self._held[0] != t:
+            source = next(self._motion.positions([t]))
+            self._held = t, (source, self.target.positions if t == 1.0 else self._ride.positions(source))
+        return self._held[1]
 
     def carries(self, points: Float, times: Sequence[float]) -> Iterator[Float]:
         yield from self._motion.carries(points, times)
@@ -75,7 +78,7 @@ class _Ride:
         turns = self._binding.interpolate(spread)  # [U, 9]
         still = self._binding.interpolate(source[self._binding.vertices])
         if self._system is None:
-            return still + np.einsum("nij,nj->ni", _rotations(turns), self._offsets)
+            return np.asarray(still + np.einsum("nij,nj->ni", _rotations(turns), self._offsets))
         none = np.zeros((len(self._target.triangles), 3, 3))
         smooth = [self._system.solve(none, turns[:, k : k + 3]) for k in (0, 3, 6)]
         turns = _rotations(np.concatenate(smooth, axis=1))

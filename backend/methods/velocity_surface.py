@@ -18,7 +18,7 @@ from backend.geometry.repair import WorkingMesh, working_pair
 from backend.geometry.sampling import sample_surface
 from backend.geometry.triangles import area_vectors, signed_volume, vertex_normals
 from backend.methods.blended_distance import BlendedDistance
-from backend.methods.carried_labels import carried_labels
+from backend.methods.carried_labels import carried_labels, guessed_share
 from backend.methods.carried_pair import CarriedPair, RigidPair
 from backend.methods.corrected_field import CorrectedField
 from backend.methods.field_morph import FieldMorph
@@ -40,7 +40,6 @@ MOTION_SHARE = 0.6  # of a time budget, for V; the rest is for f
 LEARNING_RATE = 2e-3
 STEEPER = 1.5  # the gradient of the network may be this many times longer than at any label
 SURFACE_POINTS = 20_000  # of each surface, as the paper samples it
-GUESSED = 0.5  # trust under which a label counts as a guess
 
 
 def fit_surface(pair: Pair, settings: VelocitySettings, run: Run) -> FieldMorph:
@@ -63,10 +62,14 @@ def fit_surface(pair: Pair, settings: VelocitySettings, run: Run) -> FieldMorph:
         blended = BlendedDistance(carried)
         for sentence in blended.said():
             run.warn(sentence)
-        labels = carried_labels(carried, blended, None if motion is None else motion.velocity, run)
-        run.facts["guessed_share"] = float((labels.trust < GUESSED).float().mean())
+        guessed = guessed_share(carried, blended, run)
+        run.facts["guessed_share"] = guessed
     shape = ResidualShape(settings.surface_width, settings.surface_depth)
     residual = ResidualField(shape, seed=run.seed).to(run.device)
+    if not guessed:  # the distances know everything
+        return FieldMorph(pair.source, pair.target, CorrectedField(carried, blended, residual, 0.0))
+    with run.phase("distances"):
+        labels = carried_labels(carried, blended, None if motion is None else motion.velocity, run)
 
     def morph(network: ResidualField) -> FieldMorph:
         with torch.no_grad():
@@ -75,8 +78,6 @@ def fit_surface(pair: Pair, settings: VelocitySettings, run: Run) -> FieldMorph:
         return FieldMorph(pair.source, pair.target, field)
 
     run.preview(lambda: morph(residual))
-    if run.facts["guessed_share"] == 0.0:  # there is nothing that the distances do not know
-        return morph(residual)
     fit = ResidualFit(
         steps=settings.surface_steps if run.seconds is None else ENDLESS,
         batch=settings.surface_batch,
