@@ -15,9 +15,12 @@ import pytest
 import trimesh
 
 from backend.commands.bench.pairs import SHIPPED, find_pairs
+from backend.commands.bench.quality import PairResult, quality_table
 from backend.commands.parser import CommandError
+from backend.evaluation.evaluate import evaluate
 from tests.cli.conftest import interrupt_when, start, wait_for
 from tests.cli.test_morph import DRAFT, contents, done
+from tests.meshes import icosphere, torus
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -155,6 +158,18 @@ def test_bench_measures_the_shipped_pair(command: Command, tmp_path: Path) -> No
     assert 0 < float(found["over linear"]) < 1.5
     assert 0 < float(found["seconds"]) < 15
     assert any(line.startswith("Machine: ") for line in lines)
+
+
+def test_bench_leaves_blank_what_frames_of_their_own_faces_have_not() -> None:
+    ball, ring = icosphere(1), torus(12, 6)
+    report = {"seconds": 1.0, "cpu_seconds": 2.0, "peak_memory_bytes": 3e6}
+    found = evaluate([ball, ring], ball, ring, samples=200)
+    row = quality_table([PairResult("ball_ring", report, found, None, None, 80)], 60.0).splitlines()[-1]
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    assert cells[0] == "ball_ring"
+    assert cells[-3:] == ["1.0", "2.0", "3"]
+    assert cells[2] == cells[9] == cells[12] == ""
+    assert float(cells[4]) < 0.1
 
 
 def test_bench_reads_a_manifest(tmp_path: Path) -> None:

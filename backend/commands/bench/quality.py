@@ -89,11 +89,12 @@ def quality_table(results: list[PairResult], seconds: float) -> str:
         "source's diagonal. Matching error: mean distance at t = 1 to where the table says, before (raw) and after the "
         "end correction. Area deviation: standard deviation over the frames of the total area over its even change. "
         "In-between error: mean vertex distance to the true sequence, also as a multiple of that of straight lines. "
-        "Flipped faces: the largest share in a frame. Authors': Sang et al.'s code, 60 s on two cores.",
+        "Flipped faces: the largest share in a frame. Authors': Sang et al.'s code, 60 s on two cores. Frames with "
+        "faces of their own have no vertices to compare.",
         "",
         markdown_table(HEADINGS, [_row(result) for result in measured]),
     ]
-    ratios = [_over_linear(result) for result in measured if result.linear_error]
+    ratios = [ratio for result in measured if (ratio := _over_linear(result)) is not None]
     if ratios:
         mean = float(np.exp(np.mean(np.log(ratios))))
         text += ["", f"In-between error over linear, geometric mean: {number(mean)}; the worst: {number(max(ratios))}."]
@@ -102,17 +103,16 @@ def quality_table(results: list[PairResult], seconds: float) -> str:
     return "\n".join(text)
 
 
-def _over_linear(result: PairResult) -> float:
-    assert result.linear_error is not None
-    error: float = result.metrics["inbetween"]["vertex_mean"]
-    return error / result.linear_error
+def _over_linear(result: PairResult) -> float | None:
+    error: float | None = result.metrics.get("inbetween", {}).get("vertex_mean")
+    return None if error is None or not result.linear_error else error / result.linear_error
 
 
 def _row(result: PairResult) -> list[str]:
     metrics, report, truth = result.metrics, result.report, result.truth
-    fixed, end = metrics["fixed"], metrics["endpoints"]["t1"]
+    fixed, end = metrics.get("fixed", {}), metrics["endpoints"]["t1"]
     authors = AUTHORS.get(result.name, (None, None, None))
-    flipped = fixed["flipped"]["max"] / result.faces
+    flipped = fixed["flipped"]["max"] / result.faces if fixed else None
     flipped_truth = truth["fixed"]["flipped"]["max"] / result.faces if truth else None
     return [
         result.name,
@@ -124,11 +124,11 @@ def _row(result: PairResult) -> list[str]:
         number(metrics["area_ratio_std"]),
         number(truth["area_ratio_std"] if truth else None),
         number(authors[1]),
-        number(metrics["inbetween"]["vertex_mean"] if truth else None),
-        number(_over_linear(result) if truth else None),
+        number(metrics.get("inbetween", {}).get("vertex_mean")),
+        number(_over_linear(result)),
         number(authors[2]),
-        f"{flipped:.2%}",
-        "" if flipped_truth is None else f"{max(flipped - flipped_truth, 0.0):.2%}",
+        "" if flipped is None else f"{flipped:.2%}",
+        "" if flipped is None or flipped_truth is None else f"{max(flipped - flipped_truth, 0.0):.2%}",
         f"{report['seconds']:.1f}",
         f"{report['cpu_seconds']:.1f}",
         f"{report['peak_memory_bytes'] / 1e6:.0f}",
