@@ -229,3 +229,28 @@ def test_shapes_of_every_kind(name, sheets):
     found = values(np.random.default_rng(0).uniform(low, high, (4000, 3)))
     assert np.isfinite(found).all()
     assert 0.005 < (found < 0).mean() < 0.9
+
+
+def test_the_gradient_given_is_that_of_the_distance():
+    square, triangles = surface(grid(8, 2.0))
+    values = SignedSurface(*together(ball(), (square + np.array([2.0, -1.0, 0.0]), triangles)))
+    at = points(400) + np.array([1.0, 0.0, 0.0])
+    distance, gradient = values.with_gradient(at)
+    np.testing.assert_array_equal(distance, values(at))
+    moves = 1e-6 * np.eye(3)
+    numeric = np.stack([values(at + m) - values(at - m) for m in moves], axis=1) / 2e-6
+    assert (np.linalg.norm(gradient - numeric, axis=1) < 1e-4).mean() > 0.97
+    on, _ = values.with_gradient(ball()[0][:3])
+    np.testing.assert_allclose(on, 0.0, atol=1e-12)
+
+
+def test_the_field_falls_to_zero_across_a_hole():
+    """Without a jump: no step of a fine walk through the hole of a hemisphere is longer than the walk."""
+    values = SignedSurface(*hemisphere())
+    height = np.linspace(0.9, -0.9, 2001)
+    for x in (0.0, 0.5, 0.9):
+        along = values(np.stack([np.full(2001, x), np.zeros(2001), height], axis=1))
+        assert np.abs(np.diff(along)).max() <= values.slope * (height[0] - height[1])
+        if x < 0.9:
+            assert along.min() < -0.05
+        assert along[-1] > 0.0
