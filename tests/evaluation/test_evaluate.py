@@ -176,3 +176,24 @@ def test_far_from_zero_is_the_same() -> None:
     moved = dict(leaves(evaluate(far, far[0], far[-1], samples=500)["fixed"]))
     for path, value in near.items():
         assert moved[path] == pytest.approx(value, rel=1e-5, abs=1e-5), path
+
+
+def test_frames_of_their_own_faces_against_the_carried_source() -> None:
+    """Coarser and finer balls, the one in the middle 10 % too wide, against a ball that moves."""
+    source = icosphere(3)
+    shift = [np.array([t, 0.0, 0.0]) for t in (0.0, 0.5, 1.0)]
+    frames = [
+        mesh.with_positions(size * mesh.positions() + step)
+        for mesh, size, step in zip((icosphere(4), icosphere(3), icosphere(2)), (1.0, 1.1, 1.0), shift, strict=True)
+    ]
+    target = source.with_positions(source.positions() + shift[-1])
+    carried = (source.positions() + step for step in shift)
+    found = evaluate(frames, source, target, samples=4000, carried=carried)
+    against = found["carried"]
+    assert len(against["chamfer"]) == len(against["floor_chamfer"]) == 3
+    gap = 0.1 / found["diag"]
+    assert against["largest_above_floor"] == pytest.approx(against["chamfer"][1] - against["floor_chamfer"][1])
+    assert against["chamfer"][1] == pytest.approx(gap, rel=0.15)
+    assert against["chamfer"][0] - against["floor_chamfer"][0] < 0.2 * gap
+    np.testing.assert_allclose(against["area_ratio"], [1.0, 1.21, 1.0], atol=0.04)
+    np.testing.assert_allclose(found["area"], against["area_ratio"], rtol=1e-9)
