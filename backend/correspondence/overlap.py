@@ -35,7 +35,7 @@ class _Solid:
         cell = float((high - low).max()) / CELLS
         axes = [np.arange(a - cell, b + 2 * cell, cell) for a, b in zip(low, high, strict=True)]
         points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)  # [X, Y, Z, 3]
-        inside = winding_numbers(points.reshape(-1, 3), positions, surface.triangles) > INSIDE
+        inside = np.abs(winding_numbers(points.reshape(-1, 3), positions, surface.triangles)) > INSIDE
         shape = points.shape[:3]
         return _Solid(inside.reshape(shape).astype(np.float64), low - cell, cell, points.reshape(-1, 3)[inside])
 

@@ -136,6 +136,8 @@ def test_a_block_is_laid_into_a_ball() -> None:
     assert np.array_equal(at.rotation, start.rotation)
     assert np.abs(at.translation).max() < 0.03
     assert overlap(ball, box, at) > 0.84
+    inside_out = replace(box, triangles=box.triangles[:, ::-1])
+    assert most_overlap(ball, inside_out, start).scale == pytest.approx(at.scale, rel=1e-6)
 
 
 def test_the_same_pair_gives_the_same_alignment_and_can_be_stopped() -> None:
