@@ -103,7 +103,6 @@ def install_frames(
         remove_object(old)
     frames = bpy.data.collections.new(f"{name} frames")
     frames[ORIGINAL] = original
-    collection.children.link(frames)
     for number, ob in enumerate(made, 1):
         assert ob.data is not None
         for block in (ob, ob.data):
@@ -112,6 +111,7 @@ def install_frames(
         if ob.animation_data is not None and ob.animation_data.action is not None:
             ob.animation_data.action.name = ob.name
         frames.objects.link(ob)
+    collection.children.link(frames)
     return frames
 
 

@@ -52,7 +52,6 @@ class _OnDisk(Making):
     def drop(self) -> None:
         if not self._done:
             discard(self.folder)
-        self.template.drop()
 
     def told(self) -> list[str]:
         lines = [f"The frames are in {self.folder}. Keep that folder with the .blend file."]

@@ -68,7 +68,6 @@ class KeyedObjects(Making):
     def drop(self) -> None:
         """What was made bears the job's mark, and is removed by it."""
         self._made = []
-        self.template.drop()
 
     def told(self) -> list[str]:
         return steps_of(self._count, self.span)

@@ -109,7 +109,7 @@ class Making(ABC):
 
     @abstractmethod
     def drop(self) -> None:
-        """Removes what is half made."""
+        """Removes what is half made and does not bear the job's mark, and the template if it was used up."""
 
     def told(self) -> list[str]:
         """What the artist should know about the result."""

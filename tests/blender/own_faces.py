@@ -51,16 +51,20 @@ def ball(rings: int, radius: float, colour: float) -> MeshData:
 class Balls(Morph):
     """Rings are added and the radius grows in even steps of time."""
 
-    def __init__(self, source: MeshData, resolution: int = 8) -> None:
+    def __init__(self, source: MeshData, gap: bool, resolution: int = 8) -> None:
         self.source = source
+        self.gap = gap
         self.time_steps = 0
         self.resolution = resolution
 
     def at_resolution(self, resolution: int) -> Balls:
-        return Balls(self.source, resolution)
+        return Balls(self.source, self.gap, resolution)
 
     def frames(self, times: Sequence[float]) -> Iterator[MeshData]:
         for t in times:
+            if self.gap and t == 0.5:
+                yield MeshData(np.zeros((0, 3), np.float32), np.zeros(1, np.int32), np.zeros(0, np.int32))
+                continue
             yield ball(self.resolution + round(8 * t), RADII[0] + t * (RADII[1] - RADII[0]), t)
 
     def carries(self, points: NDArray[np.float64], times: Sequence[float]) -> Iterator[NDArray[np.float64]]:
@@ -68,13 +72,14 @@ class Balls(Morph):
             yield points + np.array([0.0, 0.0, 2.0 * t])
 
     def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-        return {}, {"topology": "remesh", "resolution": self.resolution}
+        return {}, {"topology": "remesh", "gap": self.gap, "resolution": self.resolution}
 
 
 @dataclass(frozen=True)
 class OwnFacesSettings:
     steps: int = setting(1, "Steps of the training", minimum=0, maximum=100000)
     step_seconds: float = setting(0.0, "Time of a step", minimum=0.0, maximum=100.0, unit="s")
+    gap: bool = setting(False, "Whether there is nothing halfway")
 
 
 class OwnFaces(Method):
@@ -92,7 +97,8 @@ class OwnFaces(Method):
     }
 
     def fit(self, pair: Pair, settings: OwnFacesSettings, run: Run) -> Morph:
-        morph = Linear().fit(pair, NoSettings(), run) if pair.topology == "keep" else Balls(pair.source)
+        keep = pair.topology == "keep"
+        morph = Linear().fit(pair, NoSettings(), run) if keep else Balls(pair.source, settings.gap)
         with run.phase("training"):
             for step in range(settings.steps):
                 run.progress(step, settings.steps, 1.0 / (step + 1))
@@ -102,5 +108,5 @@ class OwnFaces(Method):
 
     def restore(self, source: MeshData, arrays: Mapping[str, NDArray[Any]], values: Mapping[str, Any]) -> Morph:
         if values.get("topology") == "remesh":
-            return Balls(source, values["resolution"])
+            return Balls(source, values["gap"], values["resolution"])
         return Linear().restore(source, arrays, values)

@@ -50,11 +50,11 @@ def evaluated(ob: Any, scene_frame: int) -> dict[str, Any]:
     found = {
         "vertices": len(mesh.vertices),
         "uv": sorted(layer.name for layer in mesh.uv_layers),
-        "red": colours.data[0].color[0] if colours is not None else None,
+        "red": colours.data[0].color[0] if colours is not None and len(colours.data) else None,
         "smooth": all(polygon.use_smooth for polygon in mesh.polygons),
         "materials": [slot.material.name for slot in ob.material_slots],
     }
-    if "Painted" in mesh.uv_layers:
+    if "Painted" in mesh.uv_layers and len(mesh.loops):
         uv = np.empty(2 * len(mesh.loops), np.float32)
         mesh.uv_layers["Painted"].data.foreach_get("uv", uv)
         found["u_range"] = [round(float(bound), 3) for bound in (uv[::2].min(), uv[::2].max())]
@@ -108,6 +108,18 @@ def check_more_and_fewer_meshes_than_frames(facts: Any) -> None:
         assert order == sorted(order)
         assert (order[0], order[-1]) == (0, keys - 1)
         assert ("Set Keys to" in session().outcome) == (keys != last)
+
+
+def check_a_frame_without_a_surface(facts: Any) -> None:
+    settings = pair()
+    morph()
+    inside.part("generated").group_of(bpy.context.scene, "own_faces").gap = True
+    for way in ("keyed_objects", "one_object"):
+        settings.frames_as = way
+        morph()
+        shown = [visible(frame)[0] if way == "keyed_objects" else result() for frame in (1, 5, 9)]
+        found = [evaluated(ob, frame)["vertices"] for ob, frame in zip(shown, (1, 5, 9), strict=True)]
+        assert found == [vertices_of(8), 0, vertices_of(16)]
 
 
 def check_flat_and_bare_sources(facts: Any) -> None:
