@@ -33,6 +33,7 @@ from backend.methods.targets import frame_of
 from backend.training.run import Run
 from backend.training.schedule import Cosine, Halving, Schedule
 from backend.training.shape_fit import ShapeFit, fit_shapes
+from backend.training.shape_samples import Shape
 from protocol.mesh import MeshData
 from protocol.settings import SettingValue
 
@@ -56,6 +57,10 @@ class LipMlpSettings:
         1024, "Points of each shape whose distance is known, in every step; 0: the paper's losses alone",
         minimum=0, maximum=1_000_000, unit="points",
     )  # fmt: skip
+    mixed: int = setting(
+        512, "Points between the shapes in every step, that keep what is outside of all shapes outside",
+        minimum=0, maximum=1_000_000, unit="points",
+    )  # fmt: skip
     width: int = setting(128, "Width of the network's layers", minimum=8, maximum=2048)
     depth: int = setting(4, "Hidden layers of the network", minimum=1, maximum=16)
     activation: str = setting("sine", "Between the layers; softplus is the paper's", choices=("sine", "softplus"))
@@ -66,7 +71,7 @@ class LipMlpSettings:
         3.0, "Detail in space that a sine network starts with", minimum=0.1, maximum=100.0, unit="radians per unit"
     )
     code_frequency: float = setting(
-        0.3, "The same along the way from shape to shape", minimum=0.01, maximum=100.0, unit="radians per unit"
+        1.0, "The same along the way from shape to shape", minimum=0.01, maximum=100.0, unit="radians per unit"
     )
     correction: bool = setting(
         True, "Exact shapes at both ends: near them in time the network's error is taken away, smoothly"
@@ -86,13 +91,14 @@ class LipMlp(Method):
     topologies: ClassVar[tuple[str, ...]] = ("remesh",)
     settings_type: ClassVar[type] = LipMlpSettings
     presets: ClassVar[Mapping[str, Mapping[str, SettingValue]]] = {
-        "draft": {"steps": 900},
+        "draft": {"steps": 1200},
         "standard": {},
         "high": {"steps": 8000, "width": 192, "known": 2048},
         "paper": {
             "steps": 10_000,
             "batch": 1000,
             "known": 0,
+            "mixed": 0,
             "width": 512,
             "depth": 8,
             "activation": "softplus",
@@ -119,10 +125,11 @@ class LipMlp(Method):
             return FieldMorph(pair.source, pair.target, field(network, False), PREVIEW)
 
         codes = np.linspace(0.0, 1.0, len(shapes))[:, None]
+        legs = [(k, k + 1) for k in range(len(shapes) - 1)]
         with run.phase("training"):
             fit = _fit(settings, run)
             network, outcome = fit_shapes(
-                shapes, codes, fit, run, reserve=_seconds_to_measure(fit, run), preview=preview
+                shapes, codes, fit, run, mixtures=legs, reserve=_seconds_to_measure(fit, run), preview=preview
             )
         run.facts["training_steps"] = outcome.steps
         run.facts["training_loss"] = outcome.best_loss
@@ -130,9 +137,10 @@ class LipMlp(Method):
         with run.phase("correcting"):
             trained = field(network, settings.correction)
             raw = trained.raw()
-            for end, surface in enumerate((pair.source_surface, pair.target_surface)):
+            ends = (pair.source_surface, shapes[0]), (pair.target_surface, shapes[-1])
+            for end, (surface, shape) in enumerate(ends):
                 run.progress(end, 2)
-                run.facts[f"raw_chamfer_t{end}"] = _chamfer(raw, float(end), surface, run.seed)
+                run.facts[f"raw_chamfer_t{end}"] = _chamfer(raw, float(end), surface, shape, run.seed)
         return FieldMorph(pair.source, pair.target, trained)
 
     def restore(self, source: MeshData, arrays: Mapping[str, NDArray[Any]], values: Mapping[str, Any]) -> Morph:
@@ -152,6 +160,7 @@ def _fit(settings: LipMlpSettings, run: Run) -> ShapeFit:
         activation=settings.activation,
         batch=settings.batch,
         known=settings.known,
+        mixed=settings.mixed,
         lipschitz_weight=settings.lipschitz,
         space_frequency=settings.space_frequency,
         code_frequency=settings.code_frequency,
@@ -172,7 +181,7 @@ def _seconds_to_measure(fit: ShapeFit, run: Run) -> float:
     return once * MEASURED_VALUES / len(few) + 1.0
 
 
-def _chamfer(field: LatentField, t: float, surface: WorkingMesh, seed: int) -> float:
+def _chamfer(field: LatentField, t: float, surface: WorkingMesh, shape: Shape, seed: int) -> float:
     """Mean distance between the zero level at ``t`` and a surface, both ways, in the surface's diagonals; 1 if empty.
 
     From points of either to the other itself, so that nothing is left where they agree.
@@ -182,7 +191,8 @@ def _chamfer(field: LatentField, t: float, surface: WorkingMesh, seed: int) -> f
         return 1.0
     rng = np.random.default_rng(seed)
     found = sample_surface(positions, triangles, MEASURED_POINTS, rng)[0]
-    wanted = sample_surface(surface.positions, surface.triangles, MEASURED_POINTS, rng)[0]
-    there = closest_on_surface(found, surface.positions, surface.triangles)[0]
+    shown = surface.triangles[~shape.sides.buried]  # what lies inside another part is no part of any zero level
+    wanted = sample_surface(surface.positions, shown, MEASURED_POINTS, rng)[0]
+    there = closest_on_surface(found, surface.positions, shown)[0]
     back = closest_on_surface(wanted, positions, triangles)[0]
     return float(there.mean() + back.mean()) / 2 / diagonal(surface.positions, surface.triangles)

@@ -14,6 +14,7 @@ from backend.fields.lipschitz_mlp import LipschitzMlp, wide_normal_
 from backend.fields.mlp import MlpShape, sine_
 from backend.geometry.arrays import Float64
 from backend.losses.eikonal import eikonal
+from backend.losses.envelope import envelope
 from backend.losses.known_distance import known_distance
 from backend.losses.lipschitz import lipschitz
 from backend.losses.normals import normals
@@ -21,10 +22,12 @@ from backend.losses.on_surface import on_surface
 from backend.training.loop import Outcome, train
 from backend.training.run import Run
 from backend.training.schedule import Schedule
-from backend.training.shape_samples import Shape, ShapeSamples, joined, sample_shapes
+from backend.training.shape_samples import Shape, ShapeSamples, SharedSamples, joined, sample_between, sample_shapes
 
 if TYPE_CHECKING:
     from backend.methods.method import Morph
+
+SMALLEST = 1e-12  # a random number whose logarithm is taken
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,9 @@ class ShapeFit:
     batch: int  # points on every shape, and as many around it
     known: int = 0  # points of every shape whose distance is known
     label_weight: float = 10.0
+    mixed: int = 0  # points at mixtures of codes, kept within the envelope of the shapes
+    envelope_weight: float = 10.0
+    slack: float = 0.05  # units by which the envelope is wider
     surface_weight: float = 1.0
     eikonal_weight: float = 0.1  # on the surface, and as much around it
     normal_weight: float = 1.0
@@ -53,6 +59,7 @@ def fit_shapes(
     fit: ShapeFit,
     run: Run,
     *,
+    mixtures: Sequence[Sequence[int]] | None = None,  # numbers of shapes whose codes are mixed; None: all together
     reserve: float = 0.0,  # seconds of the run's time to leave over
     preview: Callable[[LipschitzMlp], Morph] | None = None,
 ) -> tuple[LipschitzMlp, Outcome]:
@@ -66,13 +73,23 @@ def fit_shapes(
     else:
         wide_normal_(network, generator)
     network = network.to(run.device)
+
+    def check() -> None:
+        run.progress(0, 0)
+
     rng = np.random.default_rng(run.seed)
-    samples = sample_shapes(shapes, rng, run.device, labels=fit.known > 0)
+    samples = sample_shapes(shapes, rng, run.device, labels=fit.known > 0, around=fit.batch > 0, check=check)
+    between = sample_between(shapes, rng, run.device, check=check) if fit.mixed else None
+    groups = [range(len(shapes))] if mixtures is None else mixtures
     columns = torch.as_tensor(codes, dtype=torch.float32, device=run.device)
 
     def loss_of_step(step: int) -> Tensor:
         drawn = [part.draw(fit.batch, fit.known, generator) for part in samples]
-        return shape_loss(network, joined(drawn), columns, fit)
+        loss = shape_loss(network, joined(drawn), columns, fit)
+        if between is not None:
+            group = groups[step % len(groups)]
+            loss = loss + fit.envelope_weight * _mixed(network, between, columns, group, fit, generator)
+        return loss
 
     outcome = train(
         network,
@@ -108,3 +125,21 @@ def shape_loss(network: LipschitzMlp, samples: ShapeSamples, codes: Tensor, fit:
         terms = terms + fit.eikonal_weight * (eikonal(gradients[:count]) + eikonal(gradients[count:]))
         loss = loss + shapes * terms
     return loss.float()
+
+
+def _mixed(
+    network: LipschitzMlp,
+    between: SharedSamples,
+    codes: Tensor,  # [K, C]
+    group: Sequence[int],
+    fit: ShapeFit,
+    generator: torch.Generator,
+) -> Tensor:
+    """The envelope loss at random mixtures of some of the codes."""
+    drawn = between.draw(fit.mixed, generator)
+    some = torch.as_tensor(list(group), device=codes.device)
+    shares = -torch.rand(fit.mixed, len(group), generator=generator).clamp(min=SMALLEST).log().to(codes)
+    shares = shares / shares.sum(dim=1, keepdim=True)  # uniform over the simplex
+    values = network(torch.cat([drawn.points, shares @ codes[some]], dim=1))[:, 0]
+    distances = drawn.distances[:, some]
+    return envelope(values, distances.amin(dim=1), distances.amax(dim=1), fit.slack)

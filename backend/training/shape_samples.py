@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,11 +17,13 @@ from backend.geometry.triangles import area_vectors
 from backend.training.surface_samples import spread
 
 SURFACE = 20_000  # points on each shape, as in the paper's preparation
-NEAR = 100_000  # points around each shape
-FAR = 30_000  # points in the box of all shapes
+NEAR = 60_000  # points around each shape
+FAR = 20_000  # points in the box of all shapes
+BETWEEN = 20_000  # points in the box whose distance to every shape is known
 SPREADS = (0.005, 0.02, 0.08)  # of the points around a shape, in equal shares; longest side of all shapes
+CHUNK = 8_192  # distances computed at once
 MARGIN = 0.1  # of the box, in longest sides
-FLOOR = 0.02  # distance, in longest sides, from where a label counts for less
+FLOOR = 0.05  # distance, in longest sides, from where a label counts for less
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +46,7 @@ class ShapeSamples:
 
     surface: Tensor  # [S, 3]
     normals: Tensor  # [S, 3], unit, outwards
-    local: Tensor  # [S, 3], one around each surface point
+    local: Tensor  # [S, 3], one around each surface point, or on it where they were not asked for
     points: Tensor  # [N, 3]
     distances: Tensor  # [N], signed
     weights: Tensor  # [N], of the distances: 1 near the surface, falling with the distance
@@ -52,10 +54,23 @@ class ShapeSamples:
     def draw(self, count: int, known: int, generator: torch.Generator) -> ShapeSamples:
         """``count`` of the surface points and ``known`` of the points with distances, at random."""
         s = torch.randint(len(self.surface), (count,), generator=generator).to(self.surface.device)
-        n = torch.randint(len(self.points), (known,), generator=generator).to(self.points.device)
+        n = torch.randint(max(len(self.points), 1), (known,), generator=generator).to(self.points.device)
         return ShapeSamples(
             self.surface[s], self.normals[s], self.local[s], self.points[n], self.distances[n], self.weights[n]
         )
+
+
+@dataclass(frozen=True, eq=False)
+class SharedSamples:
+    """Points all over the box of K shapes."""
+
+    points: Tensor  # [N, 3]
+    distances: Tensor  # [N, K], signed, to every shape
+
+    def draw(self, count: int, generator: torch.Generator) -> SharedSamples:
+        """``count`` of them at random."""
+        n = torch.randint(len(self.points), (count,), generator=generator).to(self.points.device)
+        return SharedSamples(self.points[n], self.distances[n])
 
 
 def joined(parts: Sequence[ShapeSamples]) -> ShapeSamples:
@@ -65,25 +80,50 @@ def joined(parts: Sequence[ShapeSamples]) -> ShapeSamples:
 
 
 def sample_shapes(
-    shapes: Sequence[Shape], rng: np.random.Generator, device: torch.device, *, labels: bool
+    shapes: Sequence[Shape],
+    rng: np.random.Generator,
+    device: torch.device,
+    *,
+    labels: bool,
+    around: bool = True,
+    check: Callable[[], None] = lambda: None,  # called often; may raise to stop
 ) -> list[ShapeSamples]:
-    """Samples of every shape; without ``labels`` no distances are computed."""
+    """Samples of every shape; without ``labels`` no distances, without ``around`` no ``local`` points are computed."""
+    box = box_of(shapes)
+    return [_samples(shape, box, rng, device, labels, around, check) for shape in shapes]
+
+
+def sample_between(
+    shapes: Sequence[Shape],
+    rng: np.random.Generator,
+    device: torch.device,
+    *,
+    check: Callable[[], None] = lambda: None,  # called often; may raise to stop
+) -> SharedSamples:
+    """Samples of all shapes together."""
+    points = rng.uniform(*box_of(shapes), (BETWEEN, 3))
+    distances = [_distances(shape, points, check) for shape in shapes]
+    return SharedSamples(_tensor(points, device), _tensor(np.stack(distances, axis=1), device))
+
+
+def box_of(shapes: Sequence[Shape]) -> tuple[Float64, Float64]:
+    """Low and high corner [3] of the box of all shapes, with a margin."""
     every = np.concatenate([shape.positions for shape in shapes])
     low, high = every.min(axis=0), every.max(axis=0)
-    side = float((high - low).max())
-    box = low - MARGIN * side, high + MARGIN * side
-    return [_samples(shape, box, side, rng, device, labels) for shape in shapes]
+    margin = MARGIN * float((high - low).max())
+    return low - margin, high + margin
 
 
 def _samples(
     shape: Shape,
     box: tuple[Float64, Float64],
-    side: float,
     rng: np.random.Generator,
     device: torch.device,
     labels: bool,
+    around: bool,
+    check: Callable[[], None],
 ) -> ShapeSamples:
-    signed = SignedSurface(shape.positions, shape.triangles, shape.sides)
+    side = float((box[1] - box[0]).max()) / (1.0 + 2.0 * MARGIN)
     vectors = area_vectors(shape.positions, shape.triangles)
     unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-300)
     facing, thickness = shape.sides.facing, shape.sides.thickness
@@ -99,18 +139,31 @@ def _samples(
         return points + np.where(sheet, thickness / 2, 0.0)[:, None] * normals, normals
 
     surface, normals = on_surface(SURFACE)
-    reach = spread(torch.as_tensor(surface)).numpy()[:, None]
-    local = surface + reach * rng.normal(size=surface.shape)
+    local = surface
+    if around:
+        local = surface + spread(torch.as_tensor(surface)).numpy()[:, None] * rng.normal(size=surface.shape)
     points, distances = np.zeros((0, 3)), np.zeros(0)
     if labels:
-        around = on_surface(NEAR)[0]
+        base = on_surface(NEAR)[0]
         reaches = side * np.resize(SPREADS, NEAR)[:, None]
-        near = around + reaches * rng.normal(size=around.shape)
+        near = base + reaches * rng.normal(size=base.shape)
         points = np.concatenate([near, rng.uniform(*box, (FAR, 3))])
-        distances = signed(points)
+        distances = _distances(shape, points, check)
     weights = FLOOR * side / np.maximum(np.abs(distances), FLOOR * side)
 
-    def tensor(values: Float64) -> Tensor:
-        return torch.as_tensor(values, dtype=torch.float32, device=device)
+    every = (surface, normals, local, points, distances, weights)
+    return ShapeSamples(*(_tensor(values, device) for values in every))
 
-    return ShapeSamples(*map(tensor, (surface, normals, local, points, distances, weights)))
+
+def _distances(shape: Shape, points: Float64, check: Callable[[], None]) -> Float64:
+    """Signed distance [N] of points [N, 3]."""
+    signed = SignedSurface(shape.positions, shape.triangles, shape.sides)
+    found = []
+    for part in np.array_split(points, max(len(points) // CHUNK, 1)):
+        check()
+        found.append(signed(part))
+    return np.concatenate(found)
+
+
+def _tensor(values: Float64, device: torch.device) -> Tensor:
+    return torch.as_tensor(values, dtype=torch.float32, device=device)
