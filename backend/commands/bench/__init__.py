@@ -8,7 +8,7 @@ from pathlib import Path
 
 from backend.commands.parser import Parser, choice, seconds
 
-PARTS = ("quality", "speed", "memory")
+PARTS = ("quality", "surfaces", "presets", "speed", "memory")
 
 
 def add_arguments(parser: Parser) -> None:
@@ -18,15 +18,22 @@ def add_arguments(parser: Parser) -> None:
     add("--seconds", type=seconds, default=60.0, metavar="S", help="training budget of every pair; default 60")
     add("--parts", nargs="+", type=choice(*PARTS), default=list(PARTS), help=f"{', '.join(PARTS)}; default: all")
     add("--million", action="store_true", help="measure the memory that a million vertices take, too")
+    add(
+        "--published",
+        action="store_true",
+        help="measure the presets with the papers' budgets: minutes on a GPU, hours without",
+    )
     add("--out", type=Path, metavar="FILE", help="write the Markdown there instead of to standard output")
 
 
 def run(arguments: argparse.Namespace) -> int:
     from backend.commands.bench.extraction import measure_extraction
-    from backend.commands.bench.pairs import find_pairs
+    from backend.commands.bench.pairs import SHIPPED, find_pairs
+    from backend.commands.bench.presets import measure_presets, presets_table
     from backend.commands.bench.quality import measure_pair, quality_table
     from backend.commands.bench.scale import measure_memory
     from backend.commands.bench.speed import measure_baking, measure_start, measure_streaming
+    from backend.commands.bench.surfaces import measure_surfaces, surfaces_table
     from backend.commands.bench.table import figures_table, heading
     from backend.commands.progress import Progress
 
@@ -38,6 +45,16 @@ def run(arguments: argparse.Namespace) -> int:
                 progress.note(f"{pair.name}: training for {arguments.seconds:g} s")
                 rows.append(measure_pair(pair, arguments.seconds))
             sections.append(quality_table(rows, arguments.seconds))
+        if "surfaces" in arguments.parts:
+            lines = []
+            for pair in find_pairs(arguments.data, arguments.pairs):
+                progress.note(f"{pair.name}: surfaces of their own")
+                lines.append(measure_surfaces(pair))
+            sections.append(surfaces_table(lines))
+        if "presets" in arguments.parts:
+            progress.note("every method and preset")
+            found = measure_presets(SHIPPED, arguments.published)
+            sections.append(presets_table(found, SHIPPED, arguments.published))
         if "speed" in arguments.parts:
             progress.note("speed: start, baking, streaming, extraction")
             figures = [*measure_start(), *measure_baking(), *measure_streaming(), *measure_extraction()]

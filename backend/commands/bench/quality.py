@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +10,9 @@ from typing import Any, Final
 import numpy as np
 
 from backend.commands.bench.pairs import BenchPair
+from backend.commands.bench.process import Refused, run_morph
 from backend.commands.bench.table import markdown_table, number
-from backend.commands.parser import CommandError
 from backend.correspondence.table import read_table
-from backend.environment import environment
 from backend.evaluation.evaluate import evaluate
 from backend.geometry.io import read_mesh
 from protocol.mesh import MeshData
@@ -50,18 +46,12 @@ def measure_pair(pair: BenchPair, seconds: float) -> PairResult:
     truth = np.load(pair.truth) if pair.truth else None
     table = read_table(pair.table, source.n_vertices)[0] if pair.table else None
     with tempfile.TemporaryDirectory(prefix="tweenfield-bench-") as folder:
-        out = Path(folder) / "out"
-        command = [sys.executable, "-m", "backend", "morph", str(pair.source), str(pair.target), "--out", str(out)]
-        command += ["--seconds", str(seconds), "--frames", str(FRAMES if truth is None else len(truth))]
-        command += ["--correspondence", str(pair.table)] if pair.table else []
-        ended = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
-        if ended.returncode != 0:
-            said = ended.stderr.strip().splitlines()[-1].removeprefix("tweenfield: error: ")
-            if ended.returncode == 2 and table is None:
-                return PairResult(pair.name, {}, {}, None, None, source.n_faces, said)
-            raise CommandError(f"{pair.name}: {said}")
-        report = json.loads((out / "report.json").read_text(encoding="utf-8"))
-        frames = [read_mesh(path) for path in sorted(out.glob("frame_*.ply"))]
+        frame_count = FRAMES if truth is None else len(truth)
+        options = ["--seconds", str(seconds), "--frames", str(frame_count)]
+        done = run_morph(pair, Path(folder) / "out", options)
+    if isinstance(done, Refused):
+        return PairResult(pair.name, {}, {}, None, None, source.n_faces, done.why)
+    report, frames = done.report, done.frames
     metrics = evaluate(frames, source, target, table, truth, intersections=False)
     if truth is None:
         return PairResult(pair.name, report, metrics, None, None, source.n_faces)
