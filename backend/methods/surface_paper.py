@@ -98,7 +98,7 @@ def fit_surface_paper(
 
 
 def worth_compiling(training: SurfaceTraining, run: Run) -> bool:
-    """Compiling takes up to half a minute once, and saves about a quarter of every update."""
+    """Compiling takes half a minute once or more, and saves a twentieth to a quarter of every update."""
     return training.compile == "auto" and training.updates >= LONG and run.seconds_left() > LONG_SECONDS
 
 
