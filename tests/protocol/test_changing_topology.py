@@ -122,5 +122,5 @@ def test_a_method_says_what_it_can_make() -> None:
     with pytest.raises(SettingError, match="ask for remesh or auto"):
         replace(spec, topologies=("remesh",)).check_topology("keep")
     able = replace(spec, name="field", topologies=("keep", "remesh"))
-    with pytest.raises(SettingError, match="or choose method field$"):
+    with pytest.raises(SettingError, match=r"or choose method field$"):
         spec.check_topology("remesh", (spec, able))
