@@ -77,6 +77,10 @@ class VelocitySettings:
     surface_batch: int = setting(
         2048, "Points in every step of the implicit surface (remesh)", minimum=16, maximum=1_000_000, unit="points"
     )
+    compile: str = setting(
+        "auto", "auto: the implicit network is compiled where that pays (remesh; separate, joint); off: never",
+        choices=("auto", "off"),
+    )  # fmt: skip
     eikonal: float = setting(
         0.1, "Weight of the eikonal loss where the distances differ (remesh)", minimum=0.0, maximum=1e6
     )

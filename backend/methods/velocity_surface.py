@@ -123,6 +123,7 @@ def _fit_as_published(
         mode=settings.surface,
         match_weight=settings.match,
         smooth_weight=settings.smoothness,
+        compile=settings.compile,
     )
 
     def morph(implicit: ImplicitField) -> FieldMorph:
