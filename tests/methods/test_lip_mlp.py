@@ -23,9 +23,9 @@ from backend.losses.known_distance import known_distance
 from backend.methods.carried_pair import RigidPair
 from backend.methods.field_morph import FieldMorph
 from backend.methods.latent_field import LatentField, latent_shapes
-from backend.methods.lip_mlp import LipMlp, LipMlpSettings
+from backend.methods.lip_mlp import LipMlp, LipMlpSettings, _fit
 from backend.methods.method import Morph, Pair
-from backend.methods.registry import get
+from backend.methods.registry import get, spec
 from backend.pipeline import Trained, train
 from backend.training.run import Cancelled, Run
 from backend.training.schedule import Cosine, Halving
@@ -199,9 +199,6 @@ def test_three_shapes_with_codes_in_the_plane():
 
 
 def test_the_paper_preset_is_the_published_configuration():
-    from backend.methods.lip_mlp import _fit
-    from backend.methods.registry import spec
-
     values = spec(get("lip-mlp")).resolve("paper", {})
     made = _fit(LipMlpSettings(**values), Run())
     assert (made.width, made.depth, made.activation, made.batch, made.steps) == (512, 8, "softplus", 1000, 10_000)
