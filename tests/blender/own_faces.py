@@ -57,7 +57,7 @@ class Balls(Morph):
         self.time_steps = 0
         self.resolution = resolution
 
-    def at_resolution(self, resolution: int) -> Balls:
+    def at_resolution(self, resolution: int, *, largest_part: bool = False) -> Balls:
         return Balls(self.source, self.gap, resolution)
 
     def frames(self, times: Sequence[float]) -> Iterator[MeshData]:

@@ -190,19 +190,19 @@ def main() -> Steps:
         yield 0.5
         driver.screenshot(f"9_surface_{frame:02d}")
 
-    # The same, read from files: a timer's context has to do for the operator that writes them.
+    # The same, read from files, if this Blender can: a timer's context has to do for the operator that writes them.
     settings().keys, settings().frames_as = 2, "one_object"
     yield from press(region, "tweenfield.morph")
     yield from wait_until("files", lambda: not session().busy, 120)
-    assert session().problem is None, session().problem
-    (reader,) = bpy.data.collections["Fox to Suzanne"].all_objects
-    assert [modifier.type for modifier in reader.modifiers] == ["MESH_SEQUENCE_CACHE"]
-    for frame in (9, 41):
-        yield from scrub(frame)
-        mesh = reader.evaluated_get(bpy.context.evaluated_depsgraph_get()).data
-        assert len(mesh.vertices) != len(reader.data.vertices) or frame == 9
-        yield 0.5
-        driver.screenshot(f"9_file_{frame:02d}")
+    if bpy.app.build_options.alembic:
+        assert session().problem is None, session().problem
+        (reader,) = bpy.data.collections["Fox to Suzanne"].all_objects
+        assert [modifier.type for modifier in reader.modifiers] == ["MESH_SEQUENCE_CACHE"]
+    else:
+        assert "built without Alembic" in session().problem.message
+        assert len(bpy.data.collections["Fox to Suzanne"].all_objects) == 7
+    yield 1.0
+    driver.screenshot("9_files")
 
     yield from press(region, "tweenfield.stop_backend")
     assert session().backend == "stopped"

@@ -226,6 +226,26 @@ def check_what_automatic_chooses(facts: Any) -> None:
     assert 3.5e6 < memory_of(surface) < 6e6  # Blender takes 4.7 MiB for such a mesh
 
 
+def check_a_blender_without_alembic(facts: Any) -> None:
+    """As some distributions build it: the choice avoids files of changing faces, and asking for them says why."""
+    choice = inside.part("making.choice")
+    settings = pair(keys=101, frame_end=101)
+    choice.ALEMBIC = False
+    try:
+        morph()
+        assert len(frame_objects()) == 101
+        assert "without Alembic" in session().outcome
+        before = inside.digest()
+        settings.frames_as = "one_object"
+        assert "without Alembic" in inside.failed_morph()
+        assert inside.digest() == before
+        settings.topology = "keep"
+        morph()
+        assert [modifier.type for modifier in result().modifiers] == ["MESH_CACHE"]
+    finally:
+        choice.ALEMBIC = True
+
+
 def check_meshes_that_differ(facts: Any) -> None:
     """Nothing is refused for lack of a match, and the panel says beforehand what comes of it."""
     expected = inside.part("operators.morph").expected
