@@ -107,7 +107,7 @@ def bake(
     check: Callable[[], None] = lambda: None,
 ) -> Iterator[BakedFrame]:
     """The frames of a timeline, one at a time; ``check`` is called before each and may raise to stop."""
-    morph = morph.at_resolution(timeline.resolution)
+    morph = morph.at_resolution(timeline.resolution, largest_part=timeline.largest_part)
     times = times_of(timeline, morph).tolist()
     riding = [morph.carries(mesh.positions(), times) for mesh in carry]
     for t, mesh in zip(times, morph.frames(times), strict=True):

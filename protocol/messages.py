@@ -31,6 +31,7 @@ class Timeline:
     constant_speed: bool = False  # re-time so that the mean vertex speed is constant
     reverse: bool = False  # from the target to the source
     resolution: int = 128  # cells along the longest side, where frames have faces of their own
+    largest_part: bool = False  # leave out all but the largest connected part of such frames
 
 
 @dataclass(frozen=True, eq=False)

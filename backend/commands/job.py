@@ -32,6 +32,7 @@ TIMELINE_DEFAULTS: Final[dict[str, Any]] = {
     "constant_speed": Timeline.constant_speed,
     "reverse": Timeline.reverse,
     "resolution": Timeline.resolution,
+    "largest_part": Timeline.largest_part,
     "carry": [],
 }
 
@@ -79,6 +80,11 @@ def add_timeline_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         type=whole_number(*RESOLUTIONS),
         help="cells along the longest side of a frame that has faces of its own; default 128",
+    )
+    add(
+        "--largest-part",
+        action=argparse.BooleanOptionalAction,
+        help="leave only the largest connected part of such a frame",
     )
     add("--carry", metavar="OBJ", nargs="+", type=Path, help="mesh files that ride along (eyes, clothes, props)")
 
@@ -174,6 +180,7 @@ def timeline_of(arguments: argparse.Namespace) -> Timeline:
         bool(arguments.constant_speed),
         bool(arguments.reverse),
         arguments.resolution,
+        bool(arguments.largest_part),
     )
 
 

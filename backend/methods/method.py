@@ -54,8 +54,11 @@ class Morph(ABC):
     def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         """Arrays and plain values from which ``Method.restore`` makes the same morph again."""
 
-    def at_resolution(self, resolution: int) -> Morph:
-        """The same morph with ``resolution`` cells along the longest side of what is extracted from a field."""
+    def at_resolution(self, resolution: int, *, largest_part: bool = False) -> Morph:
+        """The same morph with ``resolution`` cells along the longest side of what is extracted from a field.
+
+        With ``largest_part`` only the connected part with the largest area is left of every frame.
+        """
         return self
 
     def frame(self, t: float) -> MeshData:

@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from backend.geometry.edges import edges_of
-from backend.geometry.isosurface import CLEARANCE, CORNERS, Grid, extract, grid_over, without_fragments
+from backend.geometry.isosurface import (
+    CLEARANCE,
+    CORNERS,
+    Grid,
+    extract,
+    grid_over,
+    largest_part,
+    without_fragments,
+)
 from backend.geometry.triangles import areas, parts, signed_volume
 from tests.meshes import icosphere, torus
 
@@ -261,3 +269,16 @@ def test_an_empty_mesh_has_no_fragments() -> None:
     positions, triangles = without_fragments(np.zeros((0, 3)), np.zeros((0, 3), np.int64), 0.01)
     assert not len(positions)
     assert not len(triangles)
+
+
+def test_the_largest_part_is_what_is_left_when_asked_for() -> None:
+    def two(points: np.ndarray) -> np.ndarray:
+        near = np.linalg.norm(points - [-1.0, 0.0, 0.0], axis=1) - 0.6
+        return np.minimum(near, np.linalg.norm(points - [1.0, 0.0, 0.0], axis=1) - 0.5)
+
+    positions, triangles = extract(two, grid_over(np.full(3, -2.0), np.full(3, 2.0), 32), slope=1.0)
+    assert parts(len(positions), triangles)[0] == 2
+    kept, faces = largest_part(positions, triangles)
+    assert parts(len(kept), faces)[0] == 1
+    assert kept[:, 0].max() < 0.0
+    assert len(largest_part(np.zeros((0, 3)), np.zeros((0, 3), np.int64))[1]) == 0

@@ -18,7 +18,7 @@ from tests.protocol.samples import messages, method, request_with_stops, square
 
 ADDED = {
     "MorphRequest": ("topology", "stops"),
-    "Timeline": ("resolution",),
+    "Timeline": ("resolution", "largest_part"),
     "Frame": ("attributes",),
     "Preview": ("meshes",),
     "MethodSpec": ("topologies",),
