@@ -52,6 +52,7 @@ class TWEENFIELD_PT_main(_InSidebar, bpy.types.Panel):
             column.prop(settings, "topology")
         if "remesh" in made and (settings.topology != "keep" or len(made) == 1):
             column.prop(settings, "resolution")
+            column.prop(settings, "largest_part")
         column.separator()
         frames = column.column(align=True)
         frames.prop(settings, "frame_start")

@@ -162,6 +162,9 @@ class TWEENFIELD_PG_morph(bpy.types.PropertyGroup):
         soft_min=32,
         soft_max=256,
     )
+    largest_part: bpy.props.BoolProperty(
+        name="Largest Part Only", description="Of new surfaces: leave out all but the part with the largest area"
+    )
     frames_as: bpy.props.EnumProperty(
         name="Frames As",
         description="What the frames become. All of it renders on machines without Tweenfield",

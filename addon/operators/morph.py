@@ -245,7 +245,7 @@ def _request_maker(plan: Plan, target: MeshData, settings: Any, table: Any) -> C
         "correspondence": settings.correspondence,
         "pairs": table[0] if table else None,
         "weights": table[1] if table else None,
-        "timeline": Timeline(settings.keys, *motion, settings.resolution),
+        "timeline": Timeline(settings.keys, *motion, settings.resolution, settings.largest_part),
         "carry": tuple(reading.data for reading in plan.readings[1:]),
         "seconds": settings.seconds if settings.limit_time else None,
         "seed": settings.seed,
