@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
@@ -15,6 +13,7 @@ import backend
 from backend.methods.mesh_state import mesh_arrays, mesh_from_arrays
 from backend.methods.method import Morph
 from backend.methods.registry import get
+from backend.methods.state import named, under
 from backend.pipeline import Trained
 from protocol.messages import MorphRequest
 from protocol.settings import SettingError
@@ -26,8 +25,7 @@ def morph_to_bytes(trained: Trained, request: MorphRequest) -> bytes:
     """The file's bytes: the source mesh, the method's own state, and the settings it was trained with."""
     arrays, values = trained.morph.state()
     source, source_values = mesh_arrays(trained.morph.source)
-    tensors: dict[str, NDArray[Any]] = {f"morph.{name}": array for name, array in arrays.items()}
-    tensors |= {f"source.{name}": array for name, array in source.items()}
+    tensors = named("morph", arrays) | named("source", source)
     facts = {
         "format": FORMAT,
         "method": get(request.method).name,
@@ -56,10 +54,5 @@ def morph_from_bytes(data: bytes) -> tuple[Morph, dict[str, Any]]:
     facts: dict[str, Any] = json.loads(metadata.get("tweenfield", "{}"))
     if facts.get("format") != FORMAT:
         raise SettingError(f"not a Tweenfield morph of this version (its format is {facts.get('format')!r})")
-    source = mesh_from_arrays(_under("source.", tensors), facts)
-    return get(facts["method"]).restore(source, _under("morph.", tensors), facts["values"]), facts
-
-
-def _under(prefix: str, tensors: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """The arrays whose names begin with ``prefix``, without it."""
-    return {name.removeprefix(prefix): array for name, array in tensors.items() if name.startswith(prefix)}
+    source = mesh_from_arrays(under("source", tensors), facts)
+    return get(facts["method"]).restore(source, under("morph", tensors), facts["values"]), facts

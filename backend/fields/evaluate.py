@@ -16,13 +16,13 @@ GPU_BATCH = 65_536
 
 
 def evaluated(
-    field: Callable[[Tensor, float], Tensor],  # [N, 3] and a time -> [N]
+    field: Callable[[Tensor, float], Tensor],  # [N, 3] and a time -> [N, ...]
     points: NDArray[np.float64],  # [N, 3]
     time: float,
     *,
     device: torch.device | None = None,  # where the field is; default: the CPU
 ) -> NDArray[np.float64]:
-    """The field [N] at ``points``, computed in single precision."""
+    """The field [N, ...] at ``points``, computed in single precision."""
     where = device or torch.device("cpu")
     given = torch.as_tensor(points, dtype=torch.float32, device=where)
     with torch.inference_mode(), flushed_denormals():

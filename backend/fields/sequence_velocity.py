@@ -83,6 +83,9 @@ class SequenceVelocity(nn.Module):
         return torch.cat([points, row.expand(len(points), -1)], dim=1)
 
 
-def field_of(shape: dict[str, Any]) -> VelocityField | SequenceVelocity:
+Velocity = VelocityField | SequenceVelocity
+
+
+def field_of(shape: dict[str, Any]) -> Velocity:
     """An untrained field whose shape, as a dictionary, is ``shape``."""
     return SequenceVelocity(SequenceShape(**shape)) if "legs" in shape else VelocityField(VelocityShape(**shape))

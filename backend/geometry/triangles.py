@@ -17,6 +17,11 @@ def area_vectors(positions: Float64, triangles: Integers) -> Float64:
     return np.asarray(np.cross(b - a, c - a) / 2)
 
 
+def unit(vectors: Float64) -> Float64:
+    """Vectors [N, 3] made 1 long; those without a length stay 0."""
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-300))
+
+
 def vertex_normals(positions: Float64, triangles: Integers) -> Float64:
     """Sum [V, 3] of the area vectors of the triangles around every vertex; not of length 1."""
     vectors = np.repeat(area_vectors(positions, triangles), 3, axis=0)
@@ -46,6 +51,13 @@ def diagonal(positions: Float64, triangles: Integers) -> float:
     """Diagonal of the axis-aligned box of the vertices that faces use."""
     used = positions[np.unique(triangles)]
     return float(np.linalg.norm(np.ptp(used, axis=0)))
+
+
+def box_around(points: Float64, margin: float) -> tuple[Float64, Float64]:
+    """Low and high corner [3] of the axis-aligned box of points [N, 3], with a margin in its longest sides."""
+    low, high = points.min(axis=0), points.max(axis=0)
+    room = margin * float((high - low).max())
+    return low - room, high + room
 
 
 def parts(n_vertices: int, triangles: Integers) -> tuple[int, Int64]:

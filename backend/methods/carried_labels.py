@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from backend.device import flushed_denormals
-from backend.fields.sequence_velocity import SequenceVelocity
-from backend.fields.velocity import VelocityField
+from backend.fields.evaluate import evaluated
+from backend.fields.sequence_velocity import Velocity
 from backend.geometry.distance import closest_on_surface
 from backend.geometry.sampling import sample_surface
+from backend.geometry.triangles import box_around
 from backend.methods.blended_distance import BlendAt, BlendedDistance
 from backend.methods.carried_pair import CarriedPair
 from backend.training.residual_fit import DistanceLabels
@@ -36,7 +36,7 @@ REACH = 0.25  # distance from the source's surface, frame units, at which half o
 def carried_labels(
     carried: CarriedPair,
     blended: BlendedDistance,
-    velocity: VelocityField | SequenceVelocity | None,  # None: nothing is known of the motion
+    velocity: Velocity | None,  # None: nothing is known of the motion
     run: Run,
 ) -> DistanceLabels:
     """Labels at random places and times between the ends."""
@@ -69,7 +69,7 @@ def _labels_at(
     t: float,
     carried: CarriedPair,
     blended: BlendedDistance,
-    velocity: VelocityField | SequenceVelocity | None,
+    velocity: Velocity | None,
     rng: np.random.Generator,
 ) -> tuple[Float, ...]:
     """The columns of ``DistanceLabels`` at one time."""
@@ -105,10 +105,7 @@ def _points_at(t: float, carried: CarriedPair, blend: BlendAt, length: float, rn
     for at, surface in zip(positions, (carried.source, carried.target), strict=True):
         on, _, _ = sample_surface(at, surface.triangles, POINTS // 4, rng)
         around.append(on + SHELL * length * rng.normal(size=on.shape))
-    both = np.concatenate(positions)
-    low, high = both.min(axis=0), both.max(axis=0)
-    margin = MARGIN * float((high - low).max())
-    low, high = low - margin, high + margin
+    low, high = box_around(np.concatenate(positions), MARGIN)
     box = rng.uniform(low, high, (POINTS // 2, 3))
     half = len(box) // 2
     near = box[:half]
@@ -121,7 +118,7 @@ def _points_at(t: float, carried: CarriedPair, blend: BlendAt, length: float, rn
 
 
 def _velocities(
-    velocity: VelocityField | SequenceVelocity,
+    velocity: Velocity,
     inward: Float,
     points: Float,
     t: float,
@@ -129,8 +126,6 @@ def _velocities(
     carried: CarriedPair,
 ) -> Float:
     """V [N, 3] in the frame, believed less with the distance from the surface that it was trained around."""
-    where = torch.as_tensor(inward, dtype=torch.float32, device=next(velocity.parameters()).device)
-    with torch.inference_mode(), flushed_denormals():
-        found = velocity(where, t).cpu().double().numpy()
+    found = evaluated(velocity, inward, t, device=next(velocity.parameters()).device)
     distance, _, _ = closest_on_surface(points, carried.at(t)[0], carried.source.triangles)
     return np.asarray(found / (1.0 + (distance / length / REACH) ** 2)[:, None])

@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from backend.fields.evaluate import evaluated
 from backend.fields.mlp import Mlp, MlpShape
 from backend.geometry.signed_distance import SignedSurface
+from backend.geometry.triangles import box_around
 from backend.methods.carried_pair import RigidPair
 from backend.methods.field_morph import MovingField
+from backend.methods.state import load_weights, weights_of
 from backend.training.shape_samples import Shape
 
 Float = NDArray[np.float64]
@@ -72,13 +74,11 @@ class LatentField(MovingField):
         every = [*self.carried.at(t)]
         for k, stop in enumerate(self.stops, 1):
             every.append(frame.leave(frame.enter(stop, k / self._legs), t))
-        low, high = (edge(np.concatenate(every), axis=0) for edge in (np.min, np.max))
-        margin = MARGIN * float((high - low).max())
-        return low - margin, high + margin
+        return box_around(np.concatenate(every), MARGIN)
 
     def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         arrays, values = self.carried.state()
-        weights = {f"network.{k}": v.detach().cpu().numpy() for k, v in self._network.state_dict().items()}
+        weights = weights_of("network", self._network)
         stops = {"stops": np.stack(self.stops)} if self.stops else {}
         own = {"network": asdict(self._network.shape), "corrected": self._corrected, "slope": self.slope}
         return arrays | weights | stops, values | own
@@ -87,8 +87,7 @@ class LatentField(MovingField):
     def restored(carried: RigidPair, arrays: Any, values: Any) -> LatentField:
         """The field whose ``state()`` was ``arrays`` and ``values``."""
         network = Mlp(MlpShape(**values["network"]))
-        prefix = "network."
-        network.load_state_dict({k[len(prefix) :]: torch.tensor(v) for k, v in arrays.items() if k.startswith(prefix)})
+        load_weights("network", network, arrays)
         stops = [np.asarray(stop, np.float64) for stop in arrays.get("stops", ())]
         return LatentField(
             carried, stops, network.requires_grad_(False), corrected=values["corrected"], slope=values["slope"]

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.methods.state import named, under
 from protocol.mesh import MeshData
 
-ATTRIBUTE = "attribute."
+ATTRIBUTE = "attribute"
 
 
 def mesh_arrays(mesh: MeshData) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
@@ -21,8 +22,8 @@ def mesh_arrays(mesh: MeshData) -> tuple[dict[str, NDArray[Any]], dict[str, Any]
         "face_indices": mesh.face_indices,
         "origin": mesh.origin,
     }
-    arrays |= {ATTRIBUTE + name: np.asarray(values) for name, values in mesh.attributes.items()}
-    return arrays, {"scale": mesh.scale}
+    attributes = {name: np.asarray(values) for name, values in mesh.attributes.items()}
+    return arrays | named(ATTRIBUTE, attributes), {"scale": mesh.scale}
 
 
 def mesh_from_arrays(arrays: Mapping[str, NDArray[Any]], values: Mapping[str, Any]) -> MeshData:
@@ -33,5 +34,5 @@ def mesh_from_arrays(arrays: Mapping[str, NDArray[Any]], values: Mapping[str, An
         face_indices=arrays["face_indices"],
         origin=arrays["origin"],
         scale=values["scale"],
-        attributes={n.removeprefix(ATTRIBUTE): array for n, array in arrays.items() if n.startswith(ATTRIBUTE)},
+        attributes=under(ATTRIBUTE, arrays),
     )

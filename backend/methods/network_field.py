@@ -9,9 +9,11 @@ import torch
 from numpy.typing import NDArray
 
 from backend.device import flushed_denormals
+from backend.fields.evaluate import evaluated
 from backend.fields.implicit import ImplicitField
 from backend.methods.carried_pair import CarriedPair
 from backend.methods.field_morph import MovingField
+from backend.methods.state import load_weights, weights_of
 
 Float = NDArray[np.float64]
 
@@ -30,22 +32,20 @@ class NetworkField(MovingField):
 
     def values(self, points: Float, t: float) -> Float:
         progress = self.carried.progress(t)
-        with torch.inference_mode(), flushed_denormals():
-            found = self._implicit(self._tensor(self.carried.frame.enter(points, progress)), t).cpu().double().numpy()
+        found = evaluated(self._implicit, self.carried.frame.enter(points, progress), t, device=self._device)
         return np.asarray(self.carried.frame.length(progress) * found)
 
     def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         arrays, values = self.carried.state()
-        weights = {f"implicit.{k}": v.detach().cpu().numpy() for k, v in self._implicit.state_dict().items()}
         shape = self._implicit.mlp.shape
+        weights = weights_of("implicit", self._implicit)
         return arrays | weights, {"carried": values, "implicit": [shape.width, shape.depth], "slope": self.slope}
 
     @staticmethod
     def restored(carried: CarriedPair, arrays: Any, values: Any) -> NetworkField:
         """The field whose ``state()`` was ``arrays`` and ``values``."""
         implicit = ImplicitField(*values["implicit"])
-        prefix = "implicit."
-        implicit.load_state_dict({k[len(prefix) :]: torch.tensor(v) for k, v in arrays.items() if k.startswith(prefix)})
+        load_weights("implicit", implicit, arrays)
         return NetworkField(carried, implicit, values["slope"])
 
     def _steepest(self) -> float:
@@ -59,4 +59,8 @@ class NetworkField(MovingField):
         return STEEPER * float(found.gradient.norm(dim=1).max())
 
     def _tensor(self, array: Float) -> torch.Tensor:
-        return torch.as_tensor(array, dtype=torch.float32, device=next(self._implicit.parameters()).device)
+        return torch.as_tensor(array, dtype=torch.float32, device=self._device)
+
+    @property
+    def _device(self) -> torch.device:
+        return next(self._implicit.parameters()).device

@@ -10,8 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from backend.fields.sequence_velocity import SequenceVelocity, field_of
-from backend.fields.velocity import VelocityField
+from backend.fields.sequence_velocity import Velocity, field_of
 from backend.flow.advect import Path, advect
 from backend.flow.co_moving import CoMoving
 from backend.flow.keyed_path import KeyedPath
@@ -19,6 +18,7 @@ from backend.flow.pace import Pace
 from backend.geometry.binding import Binding
 from backend.geometry.repair import WorkingMesh
 from backend.methods.sequence import leg_by_leg
+from backend.methods.state import load_weights, weights_of
 from backend.methods.surface_morph import Float, Motion
 
 CORRECTION_REACH = 0.25  # distance, in frame units, at which a carried point takes half the surface's correction
@@ -34,7 +34,7 @@ class VelocityMotion(Motion):
         self,
         surface: WorkingMesh,
         end: Float,  # [W, 3]
-        velocity: VelocityField | SequenceVelocity,
+        velocity: Velocity,
         frame: CoMoving,
         pace: Pace,
         integrator: str,
@@ -78,9 +78,7 @@ class VelocityMotion(Motion):
         )
 
     def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-        arrays: dict[str, NDArray[Any]] = {
-            f"velocity.{name}": tensor.detach().cpu().numpy() for name, tensor in self.velocity.state_dict().items()
-        }
+        arrays = weights_of("velocity", self.velocity)
         arrays["corrected"] = self._corrected.positions.cpu().numpy()
         arrays["end"] = self._end
         values = {
@@ -97,9 +95,7 @@ class VelocityMotion(Motion):
     ) -> VelocityMotion:
         """The motion whose ``state()`` was ``arrays`` and ``values``."""
         velocity = field_of(values["shape"])
-        prefix = "velocity."
-        weights = {k[len(prefix) :]: torch.tensor(v) for k, v in arrays.items() if k.startswith(prefix)}
-        velocity.load_state_dict(weights)
+        load_weights("velocity", velocity, arrays)
         return VelocityMotion(
             surface,
             np.asarray(arrays["end"], np.float64),

@@ -13,7 +13,7 @@ from backend.geometry.arrays import Float64, Int64
 from backend.geometry.sampling import sample_surface
 from backend.geometry.sides import Sides, sides_of
 from backend.geometry.signed_distance import SignedSurface
-from backend.geometry.triangles import area_vectors
+from backend.geometry.triangles import area_vectors, box_around, unit
 from backend.training.surface_samples import spread
 
 SURFACE = 20_000  # points on each shape, as in the paper's preparation
@@ -108,10 +108,7 @@ def sample_between(
 
 def box_of(shapes: Sequence[Shape]) -> tuple[Float64, Float64]:
     """Low and high corner [3] of the box of all shapes, with a margin."""
-    every = np.concatenate([shape.positions for shape in shapes])
-    low, high = every.min(axis=0), every.max(axis=0)
-    margin = MARGIN * float((high - low).max())
-    return low - margin, high + margin
+    return box_around(np.concatenate([shape.positions for shape in shapes]), MARGIN)
 
 
 def _samples(
@@ -124,8 +121,7 @@ def _samples(
     check: Callable[[], None],
 ) -> ShapeSamples:
     side = float((box[1] - box[0]).max()) / (1.0 + 2.0 * MARGIN)
-    vectors = area_vectors(shape.positions, shape.triangles)
-    unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-300)
+    face_normals = unit(area_vectors(shape.positions, shape.triangles))
     facing, thickness = shape.sides.facing, shape.sides.thickness
     shown = np.flatnonzero(~shape.sides.buried)
 
@@ -135,7 +131,7 @@ def _samples(
         # A sheet stands for a shell around it: either side, half its thickness away.
         sheet = facing[faces] == 0
         side_of = np.where(sheet, rng.choice([-1.0, 1.0], count), facing[faces])[:, None]
-        normals = side_of * unit[faces]
+        normals = side_of * face_normals[faces]
         return points + np.where(sheet, thickness / 2, 0.0)[:, None] * normals, normals
 
     surface, normals = on_surface(SURFACE)
