@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from backend.fields.sequence_velocity import SequenceVelocity
+from backend.fields.sequence_velocity import Velocity
 from backend.fields.velocity import VelocityField, VelocityShape
 from backend.flow.advect import advect
 from backend.flow.co_moving import CoMoving
 from backend.flow.keyed_path import KeyedPath
 from backend.flow.pace import Pace
+from backend.geometry.triangles import diagonal
 from backend.methods.method import Morph, Pair
 from backend.methods.sequence import leg_by_leg, pose_path, poses_of, through_poses, time_steps_of
 from backend.methods.surface_morph import Float
@@ -24,16 +25,14 @@ from backend.methods.velocity_motion import VelocityMotion
 from backend.methods.velocity_paper import PaperPair, PaperTraining, fit_paper
 from backend.methods.velocity_sequence import SequenceTraining, fit_sequence
 from backend.methods.velocity_settings import VelocitySettings
+from backend.training.loop import Outcome
 from backend.training.path_fit import PathFit, fit_path
 from backend.training.path_samples import vertex_normals
 from backend.training.run import Run
 from backend.training.schedule import Halving
 
 PREVIEW_STEPS = 8  # of the integration, in live previews
-ENDLESS = 1_000_000_000  # steps
 MEASURED = 20_000  # pairs from which the error of the raw flow is measured
-
-Velocity = VelocityField
 
 
 def fit_motion(
@@ -50,13 +49,16 @@ def fit_motion(
         pace = Pace(settings.rest_at_ends, settings.rest_at_stops, legs)
         path = _keyed_path(pair, poses, frame, pace, settings.time_steps, run)
 
-    def motion(velocity: Velocity | SequenceVelocity, corrected: torch.Tensor) -> VelocityMotion:
+    def motion(velocity: Velocity, corrected: torch.Tensor) -> VelocityMotion:
         return VelocityMotion(surface, landing.positions, velocity, frame, pace, settings.integrator, corrected)
 
-    still = Velocity(VelocityShape(8, 1)).to(run.device)
+    still = VelocityField(VelocityShape(8, 1)).to(run.device)
     run.preview(lambda: shown(motion(still, path.positions)))
     with run.phase("training"), run.part(share):
-        velocity = _train(pair, settings, path, run, lambda v: shown(motion(v, _so_far(v, path, settings, pace))))
+        velocity, outcome = _train(
+            pair, settings, path, run, lambda v: shown(motion(v, _so_far(v, path, settings, pace)))
+        )
+        run.facts |= outcome.facts("training")
     with run.phase("correcting"):
         if settings.supervision == "path":
             corrected = path.positions
@@ -78,19 +80,17 @@ def _keyed_path(pair: Pair, poses: list[Float], frame: CoMoving, pace: Pace, ste
     return KeyedPath.through(torch.stack(keys).to(run.device))
 
 
-def _train(
-    pair: Pair, settings: VelocitySettings, path: KeyedPath, run: Run, preview: Any
-) -> Velocity | SequenceVelocity:
+def _train(pair: Pair, settings: VelocitySettings, path: KeyedPath, run: Run, preview: Any) -> tuple[Velocity, Outcome]:
     """V by the chosen supervision, leaving time to measure what it reached."""
     if settings.supervision == "matching" and (pair.stops or settings.distortion or settings.stretching):
         return _train_sequence(pair, settings, path, run, preview)
     if settings.supervision == "matching":
         return _train_by_matching(settings, path, run, preview)
     shape = VelocityShape(settings.width, settings.depth, "sine", space_frequency=settings.space_frequency)
-    velocity = Velocity(shape, seed=run.seed).to(run.device)
+    velocity = VelocityField(shape, seed=run.seed).to(run.device)
     triangles = torch.as_tensor(pair.source_surface.triangles, device=run.device)
     fit = PathFit(
-        steps=_steps(settings, run),
+        steps=run.steps(settings.steps),
         batch=settings.batch,
         learning_rate=settings.learning_rate,
         shell=settings.shell,
@@ -101,18 +101,10 @@ def _train(
         stretching=settings.stretching,
     )
     reserve = _seconds_to_measure(velocity, path, settings)
-    outcome = fit_path(velocity, path, triangles, fit, run, reserve, preview)
-    run.facts["training_steps"] = outcome.steps
-    run.facts["training_loss"] = outcome.best_loss
-    return velocity
+    return velocity, fit_path(velocity, path, triangles, fit, run, reserve, preview)
 
 
-def _steps(settings: VelocitySettings, run: Run) -> int:
-    """Presets stop by steps; with a time budget, time alone ends the training."""
-    return settings.steps if run.seconds is None else ENDLESS
-
-
-def _train_by_matching(settings: VelocitySettings, path: KeyedPath, run: Run, preview: Any) -> Velocity:
+def _train_by_matching(settings: VelocitySettings, path: KeyedPath, run: Run, preview: Any) -> tuple[Velocity, Outcome]:
     """The paper's own training, on the pairs as they landed."""
     start, end = path.positions[0], path.positions[-1]
     training = PaperTraining(
@@ -120,23 +112,19 @@ def _train_by_matching(settings: VelocitySettings, path: KeyedPath, run: Run, pr
         width=settings.width,
         depth=settings.depth,
         batch=settings.batch,
-        updates=_steps(settings, run),
+        updates=run.steps(settings.steps),
         schedule=Halving(first=settings.learning_rate),
         match_weight=settings.match,
         smooth_weight=settings.smoothness,
         divergence_weight=settings.divergence,
     )
     prepared = PaperPair(source=start, target=end, weights=torch.ones_like(start[:, 0]), surface=start)
-    reserve = 0.05 * min(run.seconds_left(), 60.0)
-    velocity, outcome = fit_paper(prepared, training, run, reserve=reserve, preview=preview)
-    run.facts["training_steps"] = outcome.steps
-    run.facts["training_loss"] = outcome.best_loss
-    return velocity
+    return fit_paper(prepared, training, run, reserve=_little(run), preview=preview)
 
 
 def _train_sequence(
     pair: Pair, settings: VelocitySettings, path: KeyedPath, run: Run, preview: Any
-) -> SequenceVelocity:
+) -> tuple[Velocity, Outcome]:
     """The successor's training, on all legs together."""
     leg_steps = settings.time_steps // (len(pair.stops) + 1)
     training = SequenceTraining(
@@ -144,7 +132,7 @@ def _train_sequence(
         width=settings.width,
         depth=settings.depth,
         batch=settings.batch,
-        updates=_steps(settings, run),
+        updates=run.steps(settings.steps),
         schedule=Halving(first=settings.learning_rate),
         match_weight=settings.match,
         smooth_weight=settings.smoothness,
@@ -154,22 +142,21 @@ def _train_sequence(
     )
     poses = path.positions[::leg_steps]
     triangles = torch.as_tensor(pair.source_surface.triangles, device=poses.device)
-    reserve = 0.05 * min(run.seconds_left(), 60.0)
     normals = vertex_normals(poses, triangles)
-    velocity, outcome = fit_sequence(poses, normals, training, run, reserve=reserve, preview=preview)
-    run.facts["training_steps"] = outcome.steps
-    run.facts["training_loss"] = outcome.best_loss
-    return velocity
+    return fit_sequence(poses, normals, training, run, reserve=_little(run), preview=preview)
 
 
-def _flow(velocity: Velocity | SequenceVelocity, points: torch.Tensor, settings: VelocitySettings) -> torch.Tensor:
+def _little(run: Run) -> float:
+    """Seconds of a time budget to leave over for what follows the training."""
+    return 0.05 * min(run.seconds_left(), 60.0)
+
+
+def _flow(velocity: Velocity, points: torch.Tensor, settings: VelocitySettings) -> torch.Tensor:
     """Where the field alone carries points [N, 3] given at time 0: [K + 1, N, 3]."""
     return advect(velocity, points, steps=settings.time_steps, method=settings.integrator).positions
 
 
-def _so_far(
-    velocity: Velocity | SequenceVelocity, path: KeyedPath, settings: VelocitySettings, pace: Pace
-) -> torch.Tensor:
+def _so_far(velocity: Velocity, path: KeyedPath, settings: VelocitySettings, pace: Pace) -> torch.Tensor:
     """What the field does as it is, integrated coarsely, with the poses put right [K' + 1, W, 3]: for previews."""
     steps = min(max(PREVIEW_STEPS // pace.legs, 1) * pace.legs, settings.time_steps)
     flow = advect(velocity, path.positions[0], steps=steps, method=settings.integrator).positions
@@ -186,7 +173,7 @@ def _seconds_to_measure(velocity: Velocity, path: KeyedPath, settings: VelocityS
 
 
 def _raw_flow_error(
-    pair: Pair, velocity: Velocity | SequenceVelocity, path: KeyedPath, frame: CoMoving, settings: VelocitySettings
+    pair: Pair, velocity: Velocity, path: KeyedPath, frame: CoMoving, settings: VelocitySettings
 ) -> float:
     """Mean distance of vertices carried by the field alone from their partners, in diagonals of the source.
 
@@ -198,8 +185,8 @@ def _raw_flow_error(
     start = path.positions[0][torch.as_tensor(pair.correspondence.source[some], device=path.positions.device)]
     reached = frame.leave(_numpy(_flow(velocity, start, settings)[-1]), 1.0)
     wanted = pair.target_surface.positions[pair.correspondence.target[some]]
-    diagonal = float(np.linalg.norm(np.ptp(pair.source_surface.positions, axis=0)))
-    return float(np.linalg.norm(reached - wanted, axis=1).mean() / diagonal)
+    size = diagonal(pair.source_surface.positions, pair.source_surface.triangles)
+    return float(np.linalg.norm(reached - wanted, axis=1).mean() / size)
 
 
 def _numpy(tensor: torch.Tensor) -> Float:

@@ -16,7 +16,7 @@ from backend.fields.velocity import VelocityField
 from backend.flow.co_moving import CoMoving
 from backend.geometry.repair import WorkingMesh, working_pair
 from backend.geometry.sampling import sample_surface
-from backend.geometry.triangles import area_vectors, signed_volume, vertex_normals
+from backend.geometry.triangles import area_vectors, signed_volume, unit, vertex_normals
 from backend.methods.blended_distance import BlendedDistance
 from backend.methods.carried_labels import carried_labels, guessed_share
 from backend.methods.carried_pair import CarriedPair, RigidPair
@@ -25,10 +25,10 @@ from backend.methods.field_morph import FieldMorph
 from backend.methods.matched_pair import MatchedPair
 from backend.methods.method import Pair
 from backend.methods.network_field import NetworkField
-from backend.methods.surface_morph import Float, SurfaceMorph
+from backend.methods.surface_morph import SurfaceMorph
 from backend.methods.surface_paper import SurfaceTraining, fit_surface_paper
 from backend.methods.targets import frame_of, landing_of
-from backend.methods.velocity_fit import ENDLESS, fit_motion
+from backend.methods.velocity_fit import fit_motion
 from backend.methods.velocity_motion import VelocityMotion
 from backend.methods.velocity_settings import VelocitySettings
 from backend.training.residual_fit import ResidualFit, fit_residual
@@ -79,7 +79,7 @@ def fit_surface(pair: Pair, settings: VelocitySettings, run: Run) -> FieldMorph:
 
     run.preview(lambda: morph(residual))
     fit = ResidualFit(
-        steps=settings.surface_steps if run.seconds is None else ENDLESS,
+        steps=run.steps(settings.surface_steps),
         batch=settings.surface_batch,
         learning_rate=LEARNING_RATE,
         eikonal=settings.eikonal,
@@ -87,8 +87,7 @@ def fit_surface(pair: Pair, settings: VelocitySettings, run: Run) -> FieldMorph:
     )
     with run.phase("surface"):
         outcome = fit_residual(residual, labels, fit, run, 0.0, morph)
-    run.facts["surface_steps"] = outcome.steps
-    run.facts["surface_loss"] = outcome.best_loss
+    run.facts |= outcome.facts("surface")
     return morph(residual)
 
 
@@ -112,31 +111,36 @@ def _fit_as_published(
 ) -> FieldMorph:
     """f by the paper's own losses, after V or together with it; the network alone is the surface."""
     carried = _matched(pair.source_surface, pair.target_surface, motion)
-    training = SurfaceTraining(
-        steps=motion.time_steps,
-        integrator=settings.integrator,
-        width=settings.surface_width,
-        depth=settings.surface_depth,
-        batch=settings.surface_batch,
-        updates=settings.surface_steps if run.seconds is None else ENDLESS,
-        fine_tune_updates=settings.fine_tune_steps if run.seconds is None else ENDLESS,
-        mode=settings.surface,
-        match_weight=settings.match,
-        smooth_weight=settings.smoothness,
-        compile=settings.compile,
-    )
 
     def morph(implicit: ImplicitField) -> FieldMorph:
         return FieldMorph(pair.source, pair.target, NetworkField(carried, implicit))
 
     with run.phase("surface"):
         prepared = _in_frame(pair, motion, run)
-        implicit, outcome = fit_surface_paper(velocity, prepared, training, run, preview=morph)
-    run.facts["surface_steps"] = outcome.steps
-    run.facts["surface_loss"] = outcome.best_loss
+        implicit, outcome = fit_surface_paper(
+            velocity, prepared, surface_training(settings, motion.time_steps, run), run, preview=morph
+        )
+    run.facts |= outcome.facts("surface")
     if settings.surface == "joint":
         carried = _matched(pair.source_surface, pair.target_surface, motion.retrained())
     return morph(implicit)
+
+
+def surface_training(settings: VelocitySettings, time_steps: int, run: Run) -> SurfaceTraining:
+    """The paper's training of f with these settings; without fine-tune steps there is no such stage."""
+    return SurfaceTraining(
+        steps=time_steps,
+        integrator=settings.integrator,
+        width=settings.surface_width,
+        depth=settings.surface_depth,
+        batch=settings.surface_batch,
+        updates=run.steps(settings.surface_steps),
+        fine_tune_updates=run.steps(settings.fine_tune_steps) if settings.fine_tune_steps else 0,
+        mode=settings.surface,
+        match_weight=settings.match,
+        smooth_weight=settings.smoothness,
+        compile=settings.compile,
+    )
 
 
 def _in_frame(pair: Pair, motion: VelocityMotion, run: Run) -> SurfacePair:
@@ -148,8 +152,8 @@ def _in_frame(pair: Pair, motion: VelocityMotion, run: Run) -> SurfacePair:
     for progress, (surface, matched) in zip((0.0, 1.0), ends, strict=True):
         triangles = pair.source_surface.triangles
         outward = np.sign(signed_volume(surface.positions, surface.triangles)) or 1.0
-        face_normals = outward * _unit(area_vectors(surface.positions, surface.triangles))
-        own = outward * _unit(vertex_normals(matched, triangles))
+        face_normals = outward * unit(area_vectors(surface.positions, surface.triangles))
+        own = outward * unit(vertex_normals(matched, triangles))
         on, faces, _ = sample_surface(surface.positions, surface.triangles, SURFACE_POINTS, rng)
         columns.append(
             (
@@ -162,10 +166,6 @@ def _in_frame(pair: Pair, motion: VelocityMotion, run: Run) -> SurfacePair:
     tensors = [[torch.as_tensor(c, dtype=torch.float32, device=run.device) for c in column] for column in columns]
     (a, a_normals, on_a, on_a_normals), (b, b_normals, on_b, on_b_normals) = tensors
     return SurfacePair(a, a_normals, b, b_normals, torch.ones_like(a[:, 0]), on_a, on_a_normals, on_b, on_b_normals)
-
-
-def _unit(vectors: Float) -> Float:
-    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-300))
 
 
 def _matched(source: WorkingMesh, target: WorkingMesh, motion: VelocityMotion) -> MatchedPair:

@@ -39,6 +39,10 @@ class Outcome:
     best_loss: float
     seconds: float  # wall clock
 
+    def facts(self, stage: str) -> dict[str, float | int | str | None]:
+        """What the report says of it."""
+        return {f"{stage}_steps": self.steps, f"{stage}_loss": self.best_loss}
+
 
 @dataclass
 class _Best:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from backend.methods.method import Morph
 
 PREVIEW_SHARE = 0.05  # of the training time, at most
+ENDLESS = 1_000_000_000  # steps
 
 
 class Cancelled(Exception):
@@ -78,6 +79,10 @@ class Run:
     def seconds_left(self) -> float:
         """What is left of the time budget; infinite without one."""
         return float("inf") if self.seconds is None else self.seconds - (time.monotonic() - self._started)
+
+    def steps(self, preset: int) -> int:
+        """Presets stop by steps; with a time budget, time alone ends the training."""
+        return preset if self.seconds is None else ENDLESS
 
     @contextmanager
     def part(self, share: float) -> Iterator[None]:

@@ -16,6 +16,8 @@ from backend.methods.arap import ArapMotion
 from backend.methods.blended_distance import BlendedDistance
 from backend.methods.carried_pair import RigidPair
 from backend.methods.matched_pair import MatchedPair
+from backend.methods.velocity_settings import VelocitySettings
+from backend.methods.velocity_surface import surface_training
 from backend.pipeline import bake, train
 from backend.training.run import Run
 from protocol.messages import Timeline
@@ -92,6 +94,17 @@ def test_the_papers_own_training_makes_a_surface(turned, surface):
     assert np.array_equal(
         again.at_resolution(24).frame(0.5).vertices, trained.morph.at_resolution(24).frame(0.5).vertices
     )
+
+
+@pytest.mark.parametrize(("steps", "seconds", "wanted"), [(0, None, 0), (0, 60.0, 0), (22, None, 22)])
+def test_without_fine_tune_steps_no_time_is_kept_for_them(steps, seconds, wanted):
+    training = surface_training(VelocitySettings(fine_tune_steps=steps), 8, Run(seconds=seconds))
+    assert training.fine_tune_updates == wanted
+
+
+def test_with_a_time_budget_fine_tuning_ends_by_time_alone():
+    training = surface_training(VelocitySettings(fine_tune_steps=22), 8, Run(seconds=60.0))
+    assert training.fine_tune_updates == training.updates > 10**6
 
 
 def test_a_time_budget_is_shared_between_motion_and_surface():
