@@ -331,7 +331,7 @@ def check_cancel_and_another_file(facts: Any) -> None:
 def check_undo_while_frames_arrive(facts: Any) -> None:
     for way in ("keyed_objects", "one_object"):
         inside.empty_file()
-        pair(frames_as=way, keys=40, frame_end=40)
+        pair(frames_as=way, keys=150, frame_end=150)
         bpy.ops.ed.undo_push(message="meshes")
         bpy.ops.tweenfield.morph()
         pump_until(lambda: session().job is not None and session().job.frames >= 3)
@@ -342,10 +342,10 @@ def check_undo_while_frames_arrive(facts: Any) -> None:
         pump_until(lambda: not session().busy)
         assert session().problem is None, session().problem.report()
         if way == "keyed_objects":
-            assert len(frame_objects()) == 40
-            assert [frame_objects().index(visible(scene_frame)[0]) for scene_frame in (1, 20, 40)] == [0, 19, 39]
+            assert len(frame_objects()) == 150
+            assert [frame_objects().index(visible(scene_frame)[0]) for scene_frame in (1, 70, 150)] == [0, 69, 149]
         else:
-            assert evaluated(result(), 40)["vertices"] == vertices_of(16)
+            assert evaluated(result(), 150)["vertices"] == vertices_of(16)
         assert [mesh.name for mesh in bpy.data.meshes if mesh.users == 0] == []
         assert [ob.name for ob in bpy.data.objects if not ob.users_collection] == []
 
