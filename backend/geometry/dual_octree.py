@@ -1,23 +1,26 @@
 """Cells between the leaves of an octree: finer ones where asked, without cracks where they meet larger ones.
 
-Every node of a grid is the middle of a leaf, a cube of one cell. A leaf may be cut into eight, and each of those once
-more. The cells are the dual ones (the grid of Schaefer and Warren, Dual Marching Cubes, 2004): one for every corner of
-a leaf, between the middles of the eight leaves around it. Where no leaf is cut these are the cells of the grid, and
-where a corner lies on a face or an edge of a larger leaf, that one is named several times. Neighbours share whole
-faces, so a surface marched over all of them is closed.
+Every node of a grid is the middle of a leaf, a cube of one cell. A leaf may be cut into eight, and so may its parts,
+``LEVELS`` times. The cells are the dual ones (the grid of Schaefer and Warren, Dual Marching Cubes, 2004): one for
+every corner of a leaf, between the middles of the eight leaves around it. Where no leaf is cut these are the cells of
+the grid, and where a corner lies on a face or an edge of a larger leaf, that one is named several times. Neighbours
+share whole faces, so a surface marched over all of them is closed.
 
-Places are counted in eighths of a cell: nodes of the grid are at 8 i, leaves cut once at 8 i +- 2, cut twice at
-8 i +- 2 +- 1, all corners at even places.
+Places are counted in sixteenths of a cell: nodes of the grid are at 16 i, leaves cut once at 16 i +- 4, and so on to
+odd places for those that cannot be cut any more; all corners are at even places.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
 from backend.geometry.arrays import Flags, Float64, Int64
 from backend.geometry.edges import edges_of
 
-EIGHTHS = 8  # places a cell
+LEVELS = 3
+UNITS = 2 << LEVELS  # places a cell
 CORNERS = np.array([(0, 0, 0), (1, 0, 0), (1, 1, 0), (0, 1, 0), (0, 0, 1), (1, 0, 1), (1, 1, 1), (0, 1, 1)])
 AROUND = 2 * CORNERS - 1  # from a corner into the leaves around it, in the order of marching cubes [8, 3]
 THREE = np.stack(np.meshgrid(*[(-1, 0, 1)] * 3, indexing="ij"), -1).reshape(-1, 3)  # [27, 3]
@@ -27,65 +30,68 @@ NEAR = np.stack(np.meshgrid(*[(-2, -1, 0, 1)] * 3, indexing="ij"), -1).reshape(-
 class DualOctree:
     """The leaves that are cut, and the cells that take the place of those of the grid."""
 
-    def __init__(self, counts: Int64, once: Int64, twice: Int64) -> None:
-        """The leaves of the nodes ``once`` [S, 3] are cut, and of their parts those at the places ``twice`` [Q, 3].
+    def __init__(self, counts: Int64, cut: Sequence[Int64]) -> None:
+        """``cut[k]`` [S, 3]: places of the leaves, cut k times before, that are cut once more; each part of the last.
 
-        ``counts`` [3]: cells of the grid, at whose rim no node may be cut.
+        ``counts`` [3]: cells of the grid, at whose rim no leaf may be cut.
         """
-        ends = EIGHTHS * (counts + 1)
+        ends = UNITS * (counts + 1)
         self._counts = counts
         self._strides = np.array([ends[1] * ends[2], ends[2], 1])
-        self.nodes = once
-        self._leaves = twice
-        self._once = np.unique(self._keys(EIGHTHS * once))
-        self._twice = np.unique(self._keys(twice))
+        self._cut = cut
+        self._keys_cut = [np.unique(self._keys(places)) for places in cut]
 
     def cells(self) -> Int64:
         """Places of the corners [C, 8, 3] of all cells at the leaves that are cut."""
-        first = (EIGHTHS * self.nodes[:, None] + 4 * THREE).reshape(-1, 3)
-        second = (self._leaves[:, None] + 2 * THREE).reshape(-1, 3)
-        both = np.concatenate([first, second])
-        corners = both[np.unique(self._keys(both), return_index=True)[1]]
+        found = np.concatenate(
+            [(places[:, None] + side_of(k) // 2 * THREE).reshape(-1, 3) for k, places in enumerate(self._cut)]
+        )
+        corners = found[np.unique(self._keys(found), return_index=True)[1]]
         return self._leaf_of(corners[:, None] + AROUND)
 
     def replaced(self, cells: Int64) -> Flags:
         """Those cells [C] of the grid, by their first corners [C, 3], that are no cells any more."""
-        corners = self._keys(EIGHTHS * (cells[:, None] + CORNERS))
-        return np.asarray(among(self._once, corners).any(axis=1))
+        corners = self._keys(UNITS * (cells[:, None] + CORNERS))
+        return np.asarray(among(self._keys_cut[0], corners).any(axis=1))
 
     def cells_beside(self) -> Int64:
         """First corners [C, 3] of the cells of the grid that share a face with cells that are none any more."""
-        cells = (self.nodes[:, None] + NEAR).reshape(-1, 3)
-        cells = np.unique(cells[((cells >= 0) & (cells < self._counts)).all(axis=1)], axis=0)
+        cells = (self._cut[0][:, None] // UNITS + NEAR).reshape(-1, 3)
+        cells = cells[((cells >= 0) & (cells < self._counts)).all(axis=1)]
+        cells = cells[np.unique(self._keys(cells), return_index=True)[1]]
         return np.asarray(cells[~self.replaced(cells)])
 
     def _leaf_of(self, places: Int64) -> Int64:
         """Middles of the leaves around odd places [..., 3]."""
-        coarse = EIGHTHS * node_of(places)
-        middle = 4 * (places // 4) + 2
-        cut_once = among(self._once, self._keys(coarse))[..., None]
-        cut_twice = among(self._twice, self._keys(middle))[..., None]
-        return np.where(cut_once, np.where(cut_twice, places, middle), coarse)
+        found = middle_of(places, 0)
+        cut = np.ones(places.shape[:-1], bool)
+        for k, keys in enumerate(self._keys_cut):
+            cut[cut] = among(keys, self._keys(found[cut]))
+            found[cut] = middle_of(places[cut], k + 1)
+        return found
 
     def _keys(self, places: Int64) -> Int64:
         return np.asarray(places @ self._strides)
 
 
-def nodes_around(points: Float64) -> Int64:
-    """The nodes [S, 3] of the cells of the grid that hold ``points`` [N, 3], which are in cells from its corner."""
-    first = np.unique(np.floor(points).astype(np.int64), axis=0)
-    return np.asarray(np.unique((first[:, None] + CORNERS).reshape(-1, 3), axis=0))
+def side_of(level: int) -> int:
+    """Side of the leaves cut ``level`` times."""
+    return int(UNITS >> level)
 
 
-def halves_around(points: Float64) -> Int64:
-    """Places [Q, 3] of the leaves cut once around ``points`` [N, 3], which are in cells from the grid's corner."""
-    first = np.unique(np.floor(2.0 * points - 0.5).astype(np.int64), axis=0)
-    return np.asarray(np.unique(4 * (first[:, None] + CORNERS).reshape(-1, 3) + 2, axis=0))
+def middle_of(places: Int64, level: int) -> Int64:
+    """Middles [..., 3] of the leaves cut ``level`` times in which ``places`` [..., 3] lie."""
+    side = side_of(level)
+    shift = 0 if level else side // 2
+    return np.asarray((places + shift) // side * side + (side // 2 - shift))
 
 
-def node_of(places: Int64) -> Int64:
-    """The nodes [..., 3] in whose leaves ``places`` [..., 3] lie."""
-    return np.asarray((places + 4) // EIGHTHS)
+def leaves_around(points: Float64, level: int) -> Int64:
+    """Places [S, 3] of the eight leaves, cut ``level`` times, nearest to each of ``points`` [N, 3], in cells."""
+    side = side_of(level)
+    shift = side // 2 if level else 0
+    first = np.unique(np.floor((UNITS * points - shift) / side).astype(np.int64), axis=0)
+    return np.asarray(np.unique(side * (first[:, None] + CORNERS).reshape(-1, 3) + shift, axis=0))
 
 
 def among(rising: Int64, keys: Int64) -> Flags:

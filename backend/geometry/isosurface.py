@@ -11,13 +11,14 @@ import numpy as np
 from backend.geometry.arrays import Float64, Int64
 from backend.geometry.dual_octree import (
     CORNERS,
-    EIGHTHS,
+    LEVELS,
+    UNITS,
     DualOctree,
     among,
-    halves_around,
+    leaves_around,
     mended,
-    node_of,
-    nodes_around,
+    middle_of,
+    side_of,
 )
 from backend.geometry.triangles import areas, parts
 
@@ -26,6 +27,7 @@ Function = Callable[[Float64], Float64]  # [N, 3] -> [N], negative inside
 BATCH = 65_536  # points a call
 COARSE_BLOCKS = 8  # along the longest side, at least: smaller parts than such a block can only be seen by the slope
 SLACK = 1.001  # the slope is a figure of the field without its rounding
+REACH = 0.9  # sides of a leaf, from its middle to the surface: farther away it is not cut
 CLEARANCE = 1e-3  # of a cell: no value is nearer to 0, so no two vertices of the mesh meet at a node of the grid
 
 # For the six faces of a cell, the neighbour's offset and the corners.
@@ -62,9 +64,11 @@ def extract(
     function is evaluated near the surface only: twice the resolution costs four times as much. Raises ``ValueError``
     where a value is not a finite number.
 
-    ``finer``: points [M, 3] around which cells half as large are marched, and more points, around which they are a
-    quarter as large, for shapes and gaps thinner than a cell. Elsewhere nothing changes.
+    ``finer``: points [M, 3] around which cells half as large are marched, points around which they are a quarter as
+    large, and an eighth, for shapes and gaps thinner than a cell. Elsewhere nothing changes.
     """
+    if len(finer) > LEVELS:
+        raise ValueError(f"cells are cut {LEVELS} times at most, not {len(finer)}")
     nodes = _Nodes(values, grid, slope)
     octree = _octree(nodes, grid, slope, finer)
     cells = _crossed(nodes, _cells_near(nodes, slope * grid.cell), octree)
@@ -85,24 +89,38 @@ def extract(
 
 def without_fragments(positions: Float64, triangles: Int64, smallest: float) -> tuple[Float64, Int64]:
     """The mesh without connected parts that have less than ``smallest`` of its area."""
-    if not len(triangles):
-        return positions, triangles
+    share = _part_shares(positions, triangles)
+    return _with_faces(positions, triangles[share >= smallest])
+
+
+def largest_part(positions: Float64, triangles: Int64) -> tuple[Float64, Int64]:
+    """The connected part of the mesh that has the largest area."""
+    share = _part_shares(positions, triangles)
+    return _with_faces(positions, triangles[share >= share.max(initial=0.0)])
+
+
+def _part_shares(positions: Float64, triangles: Int64) -> Float64:
+    """For every triangle [T], the share of the whole area that its connected part has."""
     count, part = parts(len(positions), triangles)
     of_face = part[triangles[:, 0]]
     area = np.bincount(of_face, areas(positions, triangles), count)
-    kept = triangles[area[of_face] >= smallest * area.sum()]
-    used, compact = np.unique(kept, return_inverse=True)
+    return np.asarray(area[of_face] / max(float(area.sum()), 1e-300))
+
+
+def _with_faces(positions: Float64, triangles: Int64) -> tuple[Float64, Int64]:
+    """The mesh of some faces, without the vertices that none of them uses."""
+    used, compact = np.unique(triangles, return_inverse=True)
     return positions[used], compact.reshape(-1, 3).astype(np.int64)
 
 
 class _Nodes:
-    """Values at the corners of the cells, each asked for once. A key is a place in the whole grid, in eighths."""
+    """Values at the corners of the cells, each asked for once. A key is a place, in units of the octree."""
 
     def __init__(self, values: Function, grid: Grid, slope: float) -> None:
         self.ends = np.array(grid.counts, np.int64)
         self._values = values
         self._grid = grid
-        self._sizes = EIGHTHS * self.ends + 1
+        self._sizes = UNITS * self.ends + 1
         self._strides = np.array([self._sizes[1] * self._sizes[2], self._sizes[2], 1])
         self._clearance = CLEARANCE * grid.cell * slope
         self._known = np.zeros(0, np.int64)  # keys, rising
@@ -110,15 +128,15 @@ class _Nodes:
 
     def keys(self, nodes: Int64) -> Int64:
         """Keys [...] of nodes [..., 3]."""
-        return self.keys_of(EIGHTHS * nodes)
+        return self.keys_of(UNITS * nodes)
 
     def keys_of(self, places: Int64) -> Int64:
-        """Keys [...] of places [..., 3], in eighths of a cell."""
+        """Keys [...] of places [..., 3], in units of the octree."""
         return np.asarray(places @ self._strides)
 
     def points(self, keys: Int64) -> Float64:
         """Points [N, 3] of keys [N]."""
-        return np.asarray(self._grid.low + self._grid.cell / EIGHTHS * self._places(keys))
+        return np.asarray(self._grid.low + self._grid.cell / UNITS * self._places(keys))
 
     def at(self, keys: Int64) -> Float64:
         """Values at keys [...], never 0, positive all around the grid."""
@@ -147,7 +165,7 @@ class _Nodes:
             )
         found = np.where(found < 0.0, np.minimum(found, -self._clearance), np.maximum(found, self._clearance))
         places = self._places(keys)
-        rim = ((places == 0) | (places == EIGHTHS * self.ends)).any(axis=1)
+        rim = ((places == 0) | (places == UNITS * self.ends)).any(axis=1)
         found[rim] = np.maximum(found[rim], self._clearance)
         return found
 
@@ -196,21 +214,18 @@ def _unsure(nodes: _Nodes, cells: Int64, step: float) -> Int64:
 
 def _octree(nodes: _Nodes, grid: Grid, slope: float, finer: tuple[Float64, ...]) -> DualOctree | None:
     """The leaves that are cut around the points of ``finer``: where the function says that the surface may be near."""
-    once, twice = (*finer, np.zeros((0, 3)), np.zeros((0, 3)))[:2]
-
-    def near(places: Int64, side: float) -> Int64:
-        reach = SLACK * slope * side * grid.cell * np.sqrt(3.0)  # as far as the cells at a leaf
-        return np.asarray(places[np.abs(nodes.at(nodes.keys_of(places))) <= reach])
-
-    cut = nodes_around((np.concatenate([once, twice]) - grid.low) / grid.cell)
-    cut = near(EIGHTHS * cut[((cut > 0) & (cut < nodes.ends)).all(axis=1)], 1.0)
-    if not len(cut):
-        return None
-    halves = halves_around((twice - grid.low) / grid.cell)
-    own = node_of(halves)
-    inside = ((own > 0) & (own < nodes.ends)).all(axis=1)
-    inside &= among(np.sort(nodes.keys_of(cut)), nodes.keys(own))
-    return DualOctree(nodes.ends, cut // EIGHTHS, near(halves[inside], 0.5))
+    points = [(p - grid.low) / grid.cell for p in finer]
+    cut: list[Int64] = []
+    for level in range(len(points)):
+        places = leaves_around(np.concatenate(points[level:]), level)
+        own = middle_of(places, 0)
+        places = places[((own > 0) & (own < UNITS * nodes.ends)).all(axis=1)]
+        if cut:
+            before = np.sort(nodes.keys_of(cut[-1]))
+            places = places[among(before, nodes.keys_of(middle_of(places, level - 1)))]
+        reach = REACH * slope * grid.cell * side_of(level) / UNITS
+        cut.append(places[np.abs(nodes.at(nodes.keys_of(places))) <= reach])
+    return DualOctree(nodes.ends, cut) if cut and len(cut[0]) else None
 
 
 def _crossed(nodes: _Nodes, cells: Int64, octree: DualOctree | None) -> Int64:

@@ -36,12 +36,13 @@ class BlendedDistance:
 
     def __init__(self, carried: CarriedPair) -> None:
         self._carried = carried
-        self._sides = [sides_of(surface.positions, surface.triangles) for surface in (carried.source, carried.target)]
+        a, b = carried.source, carried.target
+        self.sides = sides_of(a.positions, a.triangles), sides_of(b.positions, b.triangles)
         self._unit = AGREE * diagonal(carried.source.positions, carried.source.triangles)
 
     def said(self) -> tuple[str, ...]:
         """What the artist should know of the two surfaces."""
-        return tuple(s for side, role in zip(self._sides, ROLES, strict=True) for s in side.said(role))
+        return tuple(s for side, role in zip(self.sides, ROLES, strict=True) for s in side.said(role))
 
     def at(self, t: float) -> BlendAt:
         """The blend at one time."""
@@ -49,7 +50,7 @@ class BlendedDistance:
         surfaces = [
             SignedSurface(positions, surface.triangles, sides) if share > 0.0 else None
             for positions, surface, sides, share in zip(
-                self._carried.at(t), (self._carried.source, self._carried.target), self._sides, (1 - s, s), strict=True
+                self._carried.at(t), (self._carried.source, self._carried.target), self.sides, (1 - s, s), strict=True
             )
         ]
         return BlendAt(s, surfaces[0], surfaces[1], self._unit)

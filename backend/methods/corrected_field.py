@@ -14,6 +14,7 @@ from backend.fields.residual import ResidualField, ResidualShape
 from backend.methods.blended_distance import BlendAt, BlendedDistance
 from backend.methods.carried_pair import CarriedPair
 from backend.methods.field_morph import MovingField
+from backend.methods.thin_pair import ThinPair
 
 Float = NDArray[np.float64]
 
@@ -29,6 +30,7 @@ class CorrectedField(MovingField):
         self.slope = 1.0 + steepest
         self._blended = blended
         self._residual = residual
+        self._thin = ThinPair(carried, blended.sides, self.box)
         self._held: tuple[float, BlendAt] | None = None
 
     def values(self, points: Float, t: float) -> Float:
@@ -41,6 +43,9 @@ class CorrectedField(MovingField):
         with torch.inference_mode(), flushed_denormals():
             added = self._residual(inward, inward.new_full((len(inward),), t)).cpu().double().numpy()
         return np.asarray(found + self.carried.frame.length(progress) * added)
+
+    def thin(self, t: float, resolution: int) -> tuple[Float, ...]:
+        return self._thin.at(t, resolution)
 
     def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         arrays, values = self.carried.state()

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.geometry.isosurface import extract, grid_over, without_fragments
+from backend.geometry.isosurface import extract, grid_over, largest_part, without_fragments
 from backend.methods.appearance import Appearance
 from backend.methods.carried_pair import CarriedPair
 from backend.methods.mesh_state import mesh_arrays, mesh_from_arrays
@@ -39,6 +39,10 @@ class MovingField(ABC):
     def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         """Arrays and plain values from which its method makes it again."""
 
+    def thin(self, t: float, resolution: int) -> tuple[Float, ...]:
+        """Points [M, 3] where an extraction wants cells of half the size, of a quarter, and of an eighth."""
+        return ()
+
     def box(self, t: float) -> tuple[Float, Float]:
         """Low and high corner [3] of a box that holds the surface at time ``t``: both surfaces carried there."""
         both = np.concatenate(self.carried.at(t))
@@ -50,16 +54,24 @@ class MovingField(ABC):
 class FieldMorph(Morph):
     """One closed surface a frame, the first and the last included."""
 
-    def __init__(self, source: MeshData, target: MeshData, field: MovingField, resolution: int = RESOLUTION) -> None:
+    def __init__(
+        self,
+        source: MeshData,
+        target: MeshData,
+        field: MovingField,
+        resolution: int = RESOLUTION,
+        largest_part: bool = False,
+    ) -> None:
         self.source = source
         self.target = target
         self.field = field
         self.resolution = resolution
+        self._largest_part = largest_part
         self.time_steps = field.carried.time_steps
         self._appearance = Appearance(source, target, field.carried)
 
-    def at_resolution(self, resolution: int) -> FieldMorph:
-        return FieldMorph(self.source, self.target, self.field, resolution)
+    def at_resolution(self, resolution: int, *, largest_part: bool = False) -> FieldMorph:
+        return FieldMorph(self.source, self.target, self.field, resolution, largest_part)
 
     def frames(self, times: Sequence[float]) -> Iterator[MeshData]:
         for t in times:
@@ -83,8 +95,15 @@ class FieldMorph(Morph):
 
     def _extracted(self, t: float) -> MeshData:
         grid = grid_over(*self.field.box(t), self.resolution)
-        positions, triangles = extract(lambda points: self.field.values(points, t), grid, slope=self.field.slope)
+        positions, triangles = extract(
+            lambda points: self.field.values(points, t),
+            grid,
+            slope=self.field.slope,
+            finer=self.field.thin(t, self.resolution),
+        )
         positions, triangles = without_fragments(positions, triangles, self.field.carried.smallest_part)
+        if self._largest_part:
+            positions, triangles = largest_part(positions, triangles)
         return MeshData.from_positions(
             positions + self.source.origin,
             np.arange(0, 3 * len(triangles) + 1, 3),

@@ -19,6 +19,7 @@ from backend.geometry.signed_distance import SignedSurface, slope_of
 from backend.methods.carried_pair import CarriedPair, RigidPair
 from backend.methods.field_morph import FieldMorph, MovingField
 from backend.methods.method import Pair
+from backend.methods.thin_pair import ThinPair
 from backend.training.run import Run
 
 Float = NDArray[np.float64]
@@ -45,6 +46,7 @@ class BlendedField(MovingField):
             )
         )
         self.slope = max(slope_of(side) for side in sides)
+        self._thin = ThinPair(carried, sides, self.box)
 
     def values(self, points: Float, t: float) -> Float:
         s = self.carried.progress(t)
@@ -55,6 +57,9 @@ class BlendedField(MovingField):
         if s in (0.0, 1.0):
             return self.ends[int(s)](points)
         return (1.0 - s) * self.ends[0](points) + s * self.ends[1](points)
+
+    def thin(self, t: float, resolution: int) -> tuple[Float, ...]:
+        return self._thin.at(t, resolution)
 
     def box(self, t: float) -> tuple[Float, Float]:
         return _widened(super().box(t), _at_progress(self._sides, self.carried, t))
@@ -72,6 +77,7 @@ class CarriedField(MovingField):
         self._sides = sides
         self._end = end  # [W, 3], where the source's vertices land
         self.slope = max(slope_of(side) for side in sides)
+        self._thin = ThinPair(carried, sides, self.box)
         self._held: tuple[float, tuple[SignedSurface, SignedSurface]] | None = None
 
     def values(self, points: Float, t: float) -> Float:
@@ -80,6 +86,9 @@ class CarriedField(MovingField):
         if s in (0.0, 1.0):
             return (source, target)[int(s)](points)
         return (1.0 - s) * source(points) + s * target(points)
+
+    def thin(self, t: float, resolution: int) -> tuple[Float, ...]:
+        return self._thin.at(t, resolution)
 
     def box(self, t: float) -> tuple[Float, Float]:
         return _widened(super().box(t), _at_progress(self._sides, self.carried, t))
@@ -135,6 +144,10 @@ class AdvectedField(MovingField):
         else:
             found = (1.0 - share) * self._at(after - 1, inward) + share * self._at(after, inward)
         return size_of(self.carried.frame, s) * found
+
+    def thin(self, t: float, resolution: int) -> tuple[Float, ...]:
+        """At both ends, which are exact; the grid between them knows nothing as thin."""
+        return self._blend.thin(t, resolution) if t in (0.0, 1.0) else ()
 
     def box(self, t: float) -> tuple[Float, Float]:
         return self._blend.box(t)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from backend.geometry.dual_octree import mended
+from backend.geometry.dual_octree import UNITS, mended
 from backend.geometry.edges import edges_of
 from backend.geometry.isosurface import Grid, extract, grid_over
 from backend.geometry.triangles import areas, parts, signed_volume
@@ -77,22 +77,22 @@ def on_plates() -> Float:
 
 def noise(random: np.random.Generator, grid: Grid) -> Function:
     """Some value for every place that a leaf can have, among them many that are next to nothing."""
-    sizes = 8 * np.array(grid.counts) + 1
+    sizes = UNITS * np.array(grid.counts) + 1
     table = random.choice([-1.0, 0.0, 1.0, 1e-9, -1e-12, 0.3], size=tuple(sizes))
 
     def values(points: Float) -> Float:
-        i, j, k = np.round((points - grid.low) / (grid.cell / 8)).astype(int).T
+        i, j, k = np.round((points - grid.low) / (grid.cell / UNITS)).astype(int).T
         return np.asarray(table[i, j, k])
 
     return values
 
 
-@given(st.integers(0, 2**32 - 1), st.integers(3, 9), st.sampled_from([1e-3, 100.0]))
+@given(st.integers(0, 2**32 - 1), st.integers(3, 7), st.sampled_from([1e-3, 100.0]))
 def test_noise_with_any_leaves_cut_gives_closed_surfaces(seed: int, resolution: int, slope: float) -> None:
     random = np.random.default_rng(seed)
     shape = random.uniform(0.3, 1.0, 3)
     grid = grid_over(-shape, shape, resolution)
-    finer = tuple(random.uniform(-1.2, 1.2, (random.integers(0, 30), 3)) * shape for _ in range(2))
+    finer = tuple(random.uniform(-1.2, 1.2, (random.integers(0, 30), 3)) * shape for _ in range(3))
     positions, triangles = extract(noise(random, grid), grid, slope=slope / grid.cell, finer=finer)
     assert np.isfinite(positions).all()
     if len(triangles):
@@ -115,6 +115,11 @@ def test_edges_of_four_faces_and_faces_on_their_back_are_mended() -> None:
     assert signed_volume(mended_positions, mended_triangles) == pytest.approx(volume)
 
 
+def test_no_more_levels_than_there_are() -> None:
+    with pytest.raises(ValueError, match="3 times at most, not 4"):
+        extract(ring(0.12), BOX, slope=1.0, finer=(np.zeros((0, 3)),) * 4)
+
+
 @pytest.mark.parametrize("finer", [(), (np.zeros((0, 3)),) * 2, (np.full((4, 3), 9.0),) * 2, (np.zeros((1, 3)),)])
 def test_where_no_leaf_is_cut_nothing_changes(finer: tuple[Float, ...]) -> None:
     """Points beyond the grid, and points far from the surface, cut none."""
@@ -135,19 +140,22 @@ def test_the_surface_stays_the_same_away_from_leaves_that_are_cut() -> None:
     assert len(plain) < len(positions) < 1.5 * len(plain)
 
 
-def test_a_grid_cut_everywhere_is_that_of_half_and_a_quarter_of_the_cell() -> None:
+def test_a_grid_cut_everywhere_is_that_of_a_half_a_quarter_and_an_eighth_of_the_cell() -> None:
     """A sphere's volume is missed by a quarter as much with half the cell."""
 
     def ball(points: Float) -> Float:
         return np.linalg.norm(points - [0.003, 0.002, 0.001], axis=1) - 0.3
 
-    every = np.stack(np.meshgrid(*[np.linspace(-0.4, 0.4, 60)] * 3), -1).reshape(-1, 3)
+    grid = grid_over(BOX.low, -BOX.low, 8)
+    every = np.stack(np.meshgrid(*[np.linspace(-0.37, 0.37, 48)] * 3), -1).reshape(-1, 3)
     exact = 4 / 3 * np.pi * 0.3**3
     missed = [
-        exact - signed_volume(*extract(ball, BOX, slope=1.0, finer=f)) for f in ((), (every,), (every[:0], every))
+        exact - signed_volume(*extract(ball, grid, slope=1.0, finer=f))
+        for f in ((), (every,), (every[:0], every), (every[:0], every[:0], every))
     ]
-    assert missed[0] / missed[1] == pytest.approx(4.0, rel=0.1)
-    assert missed[1] / missed[2] == pytest.approx(4.0, rel=0.1)
+    assert missed[0] / missed[1] == pytest.approx(4.0, rel=0.15)
+    assert missed[1] / missed[2] == pytest.approx(4.0, rel=0.15)
+    assert missed[2] / missed[3] == pytest.approx(4.0, rel=0.15)
 
 
 def test_two_fingers_with_a_narrow_gap_are_kept_apart() -> None:
