@@ -17,7 +17,7 @@ from backend.correspondence.correspondence import Correspondence, Correspondence
 from backend.correspondence.landing import Landing
 from backend.correspondence.table import check_pairs
 from backend.correspondence.vertex_order import from_vertex_order, same_vertex_order
-from backend.geometry.repair import WorkingMesh, working_mesh
+from backend.geometry.repair import WorkingMesh, beside, working_mesh, working_pair
 from backend.memory import peak_memory, reset_peak_memory
 from backend.methods.method import Method, Morph, Pair
 from backend.methods.registry import get, spec, specs
@@ -52,11 +52,9 @@ def prepare(request: MorphRequest, warn: Callable[[str], None]) -> Pair:
 
     Raises ``MeshError`` or ``CorrespondenceError`` with a message for the artist; repairs go to ``warn``.
     """
-    source_surface = working_mesh(request.source, "source")
-    target_surface = working_mesh(request.target, "target")
+    source_surface, target_surface = working_pair(request.source, request.target)
     for message in (*source_surface.warnings, *target_surface.warnings):
         warn(message)
-    target_surface = _beside(source_surface, target_surface)
     found = _correspondence(request)
     on_surfaces = None if found is None else _on_surfaces(found, source_surface, target_surface)
     by_order = found is not None and found.way == "vertex-order"
@@ -135,11 +133,6 @@ def _check_wishes(request: MorphRequest, method: Method) -> None:
         raise SettingError(f"method {method.name} knows no poses between source and target; leave the stops out")
 
 
-def _beside(source: WorkingMesh, other: WorkingMesh) -> WorkingMesh:
-    """The other surface relative to the source's origin."""
-    return replace(other, positions=other.positions + (other.origin - source.origin), origin=source.origin)
-
-
 def _stops(request: MorphRequest, pair: Pair, run: Run) -> tuple[Landing, ...]:
     """The source surface posed on every stop."""
     if request.stops and pair.correspondence is None:
@@ -159,7 +152,7 @@ def _stops(request: MorphRequest, pair: Pair, run: Run) -> tuple[Landing, ...]:
             counts = request.source.n_vertices, stop.mesh.n_vertices
             match = check_pairs(stop.pairs, stop.weights, *counts, f"table of {role}")
         on_surfaces = _on_surfaces(match, pair.source_surface, surface)
-        found.append(landing_on(pair.source_surface, _beside(pair.source_surface, surface), on_surfaces, run, role))
+        found.append(landing_on(pair.source_surface, beside(pair.source_surface, surface), on_surfaces, run, role))
     return tuple(found)
 
 

@@ -31,7 +31,6 @@ def _rk4(field: Field, points: Tensor, time: float, dt: float, velocity: Tensor)
 
 # A step from ``points`` [N, 3] at ``time`` over ``dt``, where ``velocity`` is the field's at the start of the step.
 STEPS: Mapping[str, Step] = {"euler": _euler, "midpoint": _midpoint, "rk4": _rk4}
-ORDERS: Mapping[str, int] = {"euler": 1, "midpoint": 2, "rk4": 4}
 
 
 def step_time(start: float, end: float, steps: int, index: int) -> float:

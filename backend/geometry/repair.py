@@ -60,8 +60,13 @@ def working_mesh(mesh: MeshData, role: str) -> WorkingMesh:
 
 def working_pair(source: MeshData, target: MeshData) -> tuple[WorkingMesh, WorkingMesh]:
     """The surfaces of both meshes, relative to the origin of the source. Raises ``MeshError`` where there is none."""
-    a, b = working_mesh(source, "source"), working_mesh(target, "target")
-    return a, replace(b, positions=b.positions + (b.origin - a.origin), origin=a.origin)
+    surface = working_mesh(source, "source")
+    return surface, beside(surface, working_mesh(target, "target"))
+
+
+def beside(source: WorkingMesh, other: WorkingMesh) -> WorkingMesh:
+    """The other surface relative to the source's origin."""
+    return replace(other, positions=other.positions + (other.origin - source.origin), origin=source.origin)
 
 
 def _without_flat(positions: Float64, triangles: Int64, role: str, said: list[str]) -> Int64:

@@ -53,6 +53,19 @@ def diagonal(positions: Float64, triangles: Integers) -> float:
     return float(np.linalg.norm(np.ptp(used, axis=0)))
 
 
+def part_areas(positions: Float64, triangles: Integers) -> tuple[Float64, Int64]:
+    """Area of every connected part [P], 0 of lone vertices, and the part of every triangle [T]."""
+    n, of_vertex = parts(len(positions), triangles)
+    of_face = of_vertex[triangles[:, 0]]
+    return np.asarray(np.bincount(of_face, areas(positions, triangles), n), np.float64), of_face
+
+
+def smallest_share(positions: Float64, triangles: Integers) -> float:
+    """Area of the smallest connected part over the whole area."""
+    area, _ = part_areas(positions, triangles)
+    return float(area[area > 0].min() / area.sum())
+
+
 def box_around(points: Float64, margin: float) -> tuple[Float64, Float64]:
     """Low and high corner [3] of the axis-aligned box of points [N, 3], with a margin in its longest sides."""
     low, high = points.min(axis=0), points.max(axis=0)

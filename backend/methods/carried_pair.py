@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 
 from backend.flow.co_moving import CoMoving
 from backend.geometry.repair import WorkingMesh
-from backend.geometry.triangles import areas, parts
+from backend.geometry.triangles import smallest_share
 
 Float = NDArray[np.float64]
-Int = NDArray[np.int64]
 
 
 class CarriedPair(ABC):
@@ -48,7 +47,8 @@ class CarriedPair(ABC):
     @property
     def smallest_part(self) -> float:
         """Half the share of the area that the smallest part of either end has, at most 1 %: less is a fragment."""
-        return min(0.01, *(_smallest_share(surface) / 2 for surface in (self.source, self.target)))
+        surfaces = self.source, self.target
+        return min(0.01, *(smallest_share(surface.positions, surface.triangles) / 2 for surface in surfaces))
 
 
 class RigidPair(CarriedPair):
@@ -74,10 +74,3 @@ class RigidPair(CarriedPair):
 
     def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         return {}, {"frame": self.frame.state()}
-
-
-def _smallest_share(surface: WorkingMesh) -> float:
-    """Area of the smallest connected part over the whole area."""
-    count, part = parts(len(surface.positions), surface.triangles)
-    area = np.bincount(part[surface.triangles[:, 0]], areas(surface.positions, surface.triangles), count)
-    return float(area[area > 0].min() / area.sum())

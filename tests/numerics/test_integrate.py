@@ -11,9 +11,10 @@ from torch import Tensor
 
 from backend.fields.velocity import VelocityField, VelocityShape
 from backend.flow.advect import advect
-from backend.flow.integrate import ORDERS, unroll
+from backend.flow.integrate import STEPS, unroll
 
-METHODS = sorted(ORDERS)
+ORDERS = {"euler": 1, "midpoint": 2, "rk4": 4}
+METHODS = sorted(STEPS)
 
 
 def turning(points: Tensor, time: float) -> Tensor:

@@ -10,7 +10,7 @@ import numpy as np
 
 from backend.commands.bench.pairs import BenchPair
 from backend.commands.bench.process import Morphed, run_morph
-from backend.commands.bench.table import markdown_table, number
+from backend.commands.bench.table import above_floor, markdown_table, number
 from backend.evaluation.evaluate import evaluate
 from backend.geometry.io import read_mesh
 from backend.methods.registry import specs
@@ -49,7 +49,6 @@ def presets_table(rows: list[list[str]], pair: BenchPair, published: bool) -> st
 def _row(method: str, preset: str, done: Morphed, pair: BenchPair) -> list[str]:
     report = done.report
     metrics: dict[str, Any] = report["metrics"]
-    end = metrics["endpoints"]["t1"]
     inbetween = _inbetween(done, pair)
     shapes = metrics.get("topology")
     return [
@@ -59,7 +58,7 @@ def _row(method: str, preset: str, done: Morphed, pair: BenchPair) -> list[str]:
         f"{report['seconds']:.1f}",
         f"{report['cpu_seconds']:.1f}",
         f"{report['peak_memory_bytes'] / 1e6:.0f}",
-        number(max(end["chamfer"] - end["floor_chamfer"], 0.0)),
+        number(above_floor(metrics["endpoints"]["t1"])),
         number(metrics["area_ratio_std"]),
         number(inbetween.get("chamfer_mean")),
         number(inbetween.get("vertex_mean")),

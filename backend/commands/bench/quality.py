@@ -11,7 +11,7 @@ import numpy as np
 
 from backend.commands.bench.pairs import BenchPair
 from backend.commands.bench.process import Refused, run_morph
-from backend.commands.bench.table import markdown_table, number
+from backend.commands.bench.table import above_floor, markdown_table, number
 from backend.correspondence.table import read_table
 from backend.evaluation.evaluate import evaluate
 from backend.geometry.io import read_mesh
@@ -109,8 +109,8 @@ def _row(result: PairResult) -> list[str]:
         number(report.get("raw_flow_corr_error_t1")),
         number(fixed.get("corr_error_t1", {}).get("mean")),
         number(authors[0]),
-        number(max(end["chamfer"] - end["floor_chamfer"], 0.0)),
-        number(max(end["hd95"] - end["floor_hd95"], 0.0)),
+        number(above_floor(end)),
+        number(above_floor(end, "hd95")),
         number(metrics["area_ratio_std"]),
         number(truth["area_ratio_std"] if truth else None),
         number(authors[1]),

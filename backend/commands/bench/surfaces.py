@@ -6,14 +6,11 @@ import tempfile
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-
 from backend.commands.bench.pairs import BenchPair
 from backend.commands.bench.process import Morphed, run_morph
-from backend.commands.bench.table import markdown_table, number
+from backend.commands.bench.table import above_floor, markdown_table, number
 from backend.commands.parser import CommandError
-from backend.geometry.triangles import areas, parts
-from protocol.mesh import MeshData
+from backend.geometry.triangles import smallest_share
 
 FRAMES: Final = 12
 RESOLUTION: Final = 128
@@ -30,7 +27,7 @@ def measure_surfaces(pair: BenchPair) -> list[str]:
         done = run_morph(pair, Path(folder) / "out", options)
     if not isinstance(done, Morphed):
         raise CommandError(f"{pair.name}: {done.why}")
-    return _row(pair.name, done.report, min(_smallest(mesh) for mesh in done.frames))
+    return _row(pair.name, done.report, min(smallest_share(mesh.positions(), mesh.triangles()) for mesh in done.frames))
 
 
 def surfaces_table(rows: list[list[str]]) -> str:
@@ -53,8 +50,8 @@ def _row(name: str, report: dict[str, Any], smallest: float) -> list[str]:
         f"{sum(phase['seconds'] for phase in phases):.0f}",
         f"{sum(phase['cpu_seconds'] for phase in phases):.0f}",
         f"{report['peak_memory_bytes'] / 1e6:.0f}",
-        number(_above(ends["t0"])),
-        number(_above(ends["t1"])),
+        number(above_floor(ends["t0"])),
+        number(above_floor(ends["t1"])),
         "" if carried is None else number(carried["largest_above_floor"]),
         "" if carried is None else f"{min(carried['area_ratio']):.3f} .. {max(carried['area_ratio']):.3f}",
         _range([shape["components"] for shape in shapes]),
@@ -62,18 +59,6 @@ def _row(name: str, report: dict[str, Any], smallest: float) -> list[str]:
         "all" if all(shape["closed"] for shape in shapes) else "not all",
         f"{smallest:.1%}",
     ]
-
-
-def _above(distances: dict[str, float]) -> float:
-    return max(distances["chamfer"] - distances["floor_chamfer"], 0.0)
-
-
-def _smallest(mesh: MeshData) -> float:
-    """Share of the area that the smallest connected part has."""
-    triangles = mesh.triangles()
-    count, part = parts(mesh.n_vertices, triangles)
-    area = np.bincount(part[triangles[:, 0]], areas(mesh.positions(), triangles), count)
-    return float(area[area > 0].min() / area.sum())
 
 
 def _range(values: list[int]) -> str:

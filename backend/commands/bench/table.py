@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import datetime
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from backend.evaluation.report import machine
@@ -48,6 +48,11 @@ def figures_table(title: str, figures: Sequence[Figure]) -> str:
 def markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [headings, ["---"] * len(headings), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def above_floor(distances: Mapping[str, float], name: str = "chamfer") -> float:
+    """How far a distance of ``evaluate`` is above that of two samplings of one surface."""
+    return max(distances[name] - distances[f"floor_{name}"], 0.0)
 
 
 def number(value: float | None) -> str:
