@@ -6,7 +6,7 @@ from typing import Any
 import bpy
 
 from .generated import group_of, methods
-from .operators.morph import expected, topologies, why_not
+from .operators.morph import asked, expected, topologies, why_not
 from .properties import settings_of
 from .running import current
 from .session import CANCELLED, Session
@@ -50,7 +50,7 @@ class TWEENFIELD_PT_main(_InSidebar, bpy.types.Panel):
         made = topologies(settings)
         if len(made) > 1:
             column.prop(settings, "topology")
-        if "remesh" in made and (settings.topology != "keep" or len(made) == 1):
+        if "remesh" in made and asked(settings) != "keep":
             column.prop(settings, "resolution")
             column.prop(settings, "largest_part")
         column.separator()

@@ -40,7 +40,7 @@ def why_not(context: bpy.types.Context) -> str:
         return "Choose the table's file"
     if settings.frame_end <= settings.frame_start:
         return "The last frame must come after the first"
-    if settings.frames_as == "shape_keys" and _asked(settings) == "remesh":
+    if settings.frames_as == "shape_keys" and asked(settings) == "remesh":
         return NO_KEYS
     return ""
 
@@ -51,7 +51,8 @@ def topologies(settings: Any) -> tuple[str, ...]:
     return spec.topologies if spec is not None else ()
 
 
-def _asked(settings: Any) -> str:
+def asked(settings: Any) -> str:
+    """The topology that Morph would ask for now."""
     return asked_topology(settings.topology, settings.frames_as, topologies(settings))
 
 
@@ -66,7 +67,7 @@ def expected(settings: Any) -> str:
     """A word before the button is pressed: what no match between the meshes means."""
     if settings.correspondence != "auto" or "remesh" not in topologies(settings):
         return ""
-    if _asked(settings) == "keep" or _alike(settings.source.data, settings.target.data):
+    if asked(settings) == "keep" or _alike(settings.source.data, settings.target.data):
         return ""
     return "The two meshes differ and no table is given, so new surfaces will be made for every frame"
 
