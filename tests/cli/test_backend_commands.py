@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+from argparse import Namespace
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import trimesh
 
 from backend.commands.bench.pairs import SHIPPED, find_pairs
 from backend.commands.bench.quality import PairResult, quality_table
+from backend.commands.bench.table import document
 from backend.commands.parser import CommandError
 from backend.evaluation.evaluate import evaluate
 from tests.cli.conftest import interrupt_when, start, wait_for
@@ -157,7 +159,21 @@ def test_bench_measures_the_shipped_pair(command: Command, tmp_path: Path) -> No
     assert float(found["final"]) < 0.0036
     assert 0 < float(found["over linear"]) < 1.5
     assert 0 < float(found["seconds"]) < 15
-    assert any(line.startswith("Machine: ") for line in lines)
+    assert any("Machine: " in line for line in lines)
+
+
+def test_bench_replaces_the_sections_it_measured_and_keeps_the_others() -> None:
+    arguments = Namespace(data=None, seconds=3.0)
+    first = document("", {"quality": "## Quality\n\nold", "speed": "## Speed\n\nkept"}, arguments)
+    again = document(
+        first, {"quality": "## Quality after 3 s\n\nnew", "surfaces": "## Surfaces of their own\n\nmore"}, arguments
+    )
+    titles = [line for line in again.splitlines() if line.startswith("#")]
+    assert titles == ["# Benchmarks", "## Quality after 3 s", "## Surfaces of their own", "## Speed"]
+    assert "new" in again
+    assert "kept" in again
+    assert "old" not in again
+    assert again.count("Machine: ") == 3
 
 
 def test_bench_leaves_blank_what_frames_of_their_own_faces_have_not() -> None:

@@ -23,7 +23,7 @@ def add_arguments(parser: Parser) -> None:
         action="store_true",
         help="measure the presets with the papers' budgets: minutes on a GPU, hours without",
     )
-    add("--out", type=Path, metavar="FILE", help="write the Markdown there instead of to standard output")
+    add("--out", type=Path, metavar="FILE", help="write the Markdown there; sections it has of other parts stay")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -34,35 +34,36 @@ def run(arguments: argparse.Namespace) -> int:
     from backend.commands.bench.scale import measure_memory
     from backend.commands.bench.speed import measure_baking, measure_start, measure_streaming
     from backend.commands.bench.surfaces import measure_surfaces, surfaces_table
-    from backend.commands.bench.table import figures_table, heading
+    from backend.commands.bench.table import document, figures_table
     from backend.commands.progress import Progress
 
-    sections = [heading(arguments)]
+    sections: dict[str, str] = {}
     with Progress() as progress:
         if "quality" in arguments.parts:
             rows = []
             for pair in find_pairs(arguments.data, arguments.pairs):
                 progress.note(f"{pair.name}: training for {arguments.seconds:g} s")
                 rows.append(measure_pair(pair, arguments.seconds))
-            sections.append(quality_table(rows, arguments.seconds))
+            sections["quality"] = quality_table(rows, arguments.seconds)
         if "surfaces" in arguments.parts:
             lines = []
             for pair in find_pairs(arguments.data, arguments.pairs):
                 progress.note(f"{pair.name}: surfaces of their own")
                 lines.append(measure_surfaces(pair))
-            sections.append(surfaces_table(lines))
+            sections["surfaces"] = surfaces_table(lines)
         if "presets" in arguments.parts:
             progress.note("every method and preset")
             found = measure_presets(SHIPPED, arguments.published)
-            sections.append(presets_table(found, SHIPPED, arguments.published))
+            sections["presets"] = presets_table(found, SHIPPED, arguments.published)
         if "speed" in arguments.parts:
             progress.note("speed: start, baking, streaming, extraction")
             figures = [*measure_start(), *measure_baking(), *measure_streaming(), *measure_extraction()]
-            sections.append(figures_table("Speed", figures))
+            sections["speed"] = figures_table("Speed", figures)
         if "memory" in arguments.parts:
             progress.note("memory")
-            sections.append(figures_table("Peak memory of `morph`", measure_memory(arguments.million)))
-    text = "\n\n".join(sections) + "\n"
+            sections["memory"] = figures_table("Peak memory of `morph`", measure_memory(arguments.million))
+    written = arguments.out is not None and arguments.out.is_file()
+    text = document(arguments.out.read_text(encoding="utf-8") if written else "", sections, arguments)
     if arguments.out:
         arguments.out.write_text(text, encoding="utf-8")
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -20,22 +21,47 @@ class Figure:
     reach: str
 
 
-def heading(arguments: argparse.Namespace) -> str:
-    """Title, how the document was made, and the machine it was made on."""
-    command = "tweenfield bench" + (" --data DIR" if arguments.data else "") + f" --seconds {arguments.seconds:g}"
-    computer = machine()
-    found = versions()
-    return "\n".join(
-        [
-            "# Benchmarks",
-            "",
-            f"Written by `{command}` on {datetime.datetime.now(tz=datetime.UTC).date().isoformat()}; "
-            "do not edit it by hand.",
-            "",
-            f"Machine: {computer['processor']}, {computer['cores']} cores, {computer['memory_bytes'] / 1e9:.0f} GB of "
-            f"memory, {computer['system']}; Python {found['python']}, PyTorch {found['torch']}, "
-            f"NumPy {found['numpy']}, Tweenfield {found['tweenfield']}.",
-        ]
+HEADING = (
+    "# Benchmarks\n\nWritten by `tweenfield bench`; do not edit it by hand. A run with `--parts` replaces those "
+    "sections alone, and each says when and on what it was measured."
+)
+TITLES = {
+    "quality": "Quality",
+    "surfaces": "Surfaces of their own",
+    "presets": "Methods and presets",
+    "speed": "Speed",
+    "memory": "Peak memory",
+}  # of each part's section, its first words
+
+
+def document(before: str, sections: dict[str, str], arguments: argparse.Namespace) -> str:
+    """The whole document: new ``sections`` by part, and those of the document ``before`` for the other parts."""
+    old = {
+        part: text for text in re.split(r"^(?=## )", before, flags=re.MULTILINE) for part in [_part_of(text)] if part
+    }
+    new = {part: _with_origin(text, _origin(part, arguments)) for part, text in sections.items()}
+    kept = old | new
+    return "\n\n".join([HEADING, *(kept[part].strip() for part in TITLES if part in kept)]) + "\n"
+
+
+def _part_of(section: str) -> str | None:
+    return next((part for part, title in TITLES.items() if section.startswith(f"## {title}")), None)
+
+
+def _with_origin(section: str, origin: str) -> str:
+    title, _, rest = section.partition("\n")
+    return f"{title}\n\n{origin}\n{rest}"
+
+
+def _origin(part: str, arguments: argparse.Namespace) -> str:
+    """The command, the day and the machine."""
+    command = f"tweenfield bench --parts {part}" + (" --data DIR" if arguments.data else "")
+    command += f" --seconds {arguments.seconds:g}" if part == "quality" else ""
+    computer, found = machine(), versions()
+    return (
+        f"`{command}`, {datetime.datetime.now(tz=datetime.UTC).date().isoformat()}. Machine: {computer['processor']}, "
+        f"{computer['cores']} cores, {computer['memory_bytes'] / 1e9:.0f} GB of memory, {computer['system']}; Python "
+        f"{found['python']}, PyTorch {found['torch']}, NumPy {found['numpy']}, Tweenfield {found['tweenfield']}."
     )
 
 
