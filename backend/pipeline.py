@@ -16,7 +16,7 @@ import backend
 from backend.correspondence.correspondence import Correspondence, CorrespondenceError
 from backend.correspondence.landing import Landing
 from backend.correspondence.table import check_pairs
-from backend.correspondence.vertex_order import from_vertex_order, same_vertex_order
+from backend.correspondence.vertex_order import from_vertex_order
 from backend.geometry.repair import WorkingMesh, beside, working_mesh, working_pair
 from backend.memory import peak_memory, reset_peak_memory
 from backend.methods.method import Method, Morph, Pair
@@ -166,7 +166,7 @@ def _correspondence(request: MorphRequest) -> Correspondence | None:
         return from_vertex_order(request.source, request.target)
     if way != "auto":
         raise CorrespondenceError(f"correspondence is {way!r}; it must be auto, vertex-order or table")
-    if same_vertex_order(request.source, request.target):
+    if request.source.same_faces(request.target):
         return from_vertex_order(request.source, request.target)
     method = get(request.method)
     remeshes = "remesh" in method.topologies

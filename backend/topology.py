@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from backend.correspondence.coverage import uncovered_share
 from backend.correspondence.landing import Landing
-from backend.correspondence.vertex_order import same_vertex_order
 from backend.geometry.edges import edges_of
 from backend.geometry.isosurface import without_fragments
 from backend.geometry.metrics import topology
@@ -44,7 +43,7 @@ def choose(asked: str, pair: Pair, topologies: Sequence[str]) -> Choice:
     if pair.landing is None or pair.correspondence is None:
         return Choice("remesh", "it is not known which point of the source goes where on the target")
     source, target = pair.source_surface, pair.target_surface
-    if pair.correspondence.way == "vertex-order" and same_vertex_order(pair.source, pair.target):
+    if pair.correspondence.way == "vertex-order" and pair.source.same_faces(pair.target):
         return Choice("keep", "both meshes have the same faces")
     closed = [edges_of(surface.triangles).closed for surface in (source, target)]
     if all(closed) and (difference := _difference(source, target)):

@@ -70,6 +70,14 @@ class MeshData:
         relative = (np.asarray(positions, np.float64) - self.origin) / self.scale
         return replace(self, vertices=np.ascontiguousarray(relative, np.float32))
 
+    def same_faces(self, other: MeshData) -> bool:
+        """Whether both meshes have as many vertices and the same faces on them."""
+        return (
+            self.n_vertices == other.n_vertices
+            and np.array_equal(self.face_offsets, other.face_offsets)
+            and np.array_equal(self.face_indices, other.face_indices)
+        )
+
     def triangles(self) -> Int32:
         """Triangles [T, 3]: every polygon cut into a fan around its first corner."""
         sizes = np.diff(self.face_offsets)

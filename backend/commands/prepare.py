@@ -133,13 +133,12 @@ def _meshes(folder: Path) -> list[Path]:
 
 def _shapes(files: list[Path], progress: Progress, one_order: bool = False) -> Iterator[Shape]:
     """Reads every mesh; with ``one_order`` all of them must have the faces of the first."""
-    from backend.correspondence.vertex_order import same_vertex_order
     from backend.geometry.io import read_mesh
 
     first = read_mesh(files[0])
     for number, path in enumerate(files):
         mesh = read_mesh(path)
-        if one_order and not same_vertex_order(first, mesh):
+        if one_order and not first.same_faces(mesh):
             raise CommandError(
                 f"{path}: has {mesh.n_vertices} vertices and {mesh.n_faces} faces, and {files[0].name} has "
                 f"{first.n_vertices} and {first.n_faces}"

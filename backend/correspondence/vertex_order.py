@@ -8,15 +8,6 @@ from backend.correspondence.correspondence import Correspondence, Correspondence
 from protocol.mesh import MeshData
 
 
-def same_vertex_order(source: MeshData, target: MeshData) -> bool:
-    """Whether both meshes have as many vertices and the same faces on them."""
-    return (
-        source.n_vertices == target.n_vertices
-        and np.array_equal(source.face_offsets, target.face_offsets)
-        and np.array_equal(source.face_indices, target.face_indices)
-    )
-
-
 def from_vertex_order(source: MeshData, target: MeshData, role: str = "the target") -> Correspondence:
     """The identity map. Raises ``CorrespondenceError`` if the numbers of vertices differ."""
     if source.n_vertices != target.n_vertices:

@@ -39,7 +39,7 @@ def write_morph_gltf(path: str | Path, frames: Sequence[MeshData], fps: float) -
     if any(not mesh.n_faces for mesh in frames):
         raise ValueError("a frame has no faces, and glTF knows no empty mesh; bake at a higher resolution")
     file = _File()
-    if all(_same_faces(frames[0], mesh) for mesh in frames):
+    if all(mesh.same_faces(frames[0]) for mesh in frames):
         moments = file.add(np.arange(len(frames), dtype=np.float32)[:, None] / np.float32(fps), bounds=True)
         _add_object(file, "morph", frames, moments)
     else:
@@ -179,12 +179,6 @@ def _add_object(file: _File, name: str, meshes: Sequence[MeshData], moments: int
         mesh |= {"weights": [0.0] * len(later), "extras": {"targetNames": [f"frame_{k:04d}" for k in later]}}
     file.meshes.append(mesh)
     file.nodes.append(node)
-
-
-def _same_faces(a: MeshData, b: MeshData) -> bool:
-    same_count = a.n_vertices == b.n_vertices
-    offsets = np.array_equal(a.face_offsets, b.face_offsets)
-    return same_count and offsets and np.array_equal(a.face_indices, b.face_indices)
 
 
 def _relative(mesh: MeshData, first: MeshData) -> NDArray[np.float32]:

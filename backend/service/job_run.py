@@ -161,7 +161,7 @@ class JobRun:
         times = np.linspace(0.0, 1.0, count) if count > 1 else np.ones(1)
         meshes = tuple(morph.at_resolution(PREVIEW_RESOLUTION).frames(times.tolist()))
         self._revision += 1
-        if all(_same_faces(mesh, request.source) for mesh in meshes):
+        if all(mesh.same_faces(request.source) for mesh in meshes):
             vertices = np.stack([_relative_to(request.source, mesh) for mesh in meshes])  # [P, V, 3]
             preview = Preview(self._job, self._revision, times, vertices)
         else:
@@ -178,7 +178,7 @@ class JobRun:
 def frame_message(job: str, seq: int, total: int, baked: BakedFrame, source: MeshData) -> Frame:
     """A baked frame as the message that carries it: with faces only where they are not the source's."""
     mesh = baked.mesh
-    own = not _same_faces(mesh, source)
+    own = not mesh.same_faces(source)
     return Frame(
         job=job,
         seq=seq,
@@ -207,13 +207,6 @@ def _encoded(frame: Frame, resolution: int) -> list[bytes | memoryview]:
             f"frame {frame.seq} has {len(frame.vertices)} vertices and {len(frame.face_offsets) - 1} faces, more "
             f"than can be sent; use a lower resolution than {resolution}",
         ) from error
-
-
-def _same_faces(mesh: MeshData, source: MeshData) -> bool:
-    """Whether the frame has the source's faces, which then need not be sent."""
-    counts = mesh.n_vertices == source.n_vertices and mesh.n_faces == source.n_faces
-    offsets = counts and np.array_equal(mesh.face_offsets, source.face_offsets)
-    return offsets and np.array_equal(mesh.face_indices, source.face_indices)
 
 
 def _relative_to(source: MeshData, mesh: MeshData) -> np.ndarray[Any, np.dtype[np.float32]]:
