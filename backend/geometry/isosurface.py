@@ -42,6 +42,11 @@ class Grid:
     cell: float  # side of a cell
     counts: tuple[int, int, int]  # cells along each axis
 
+    def with_room(self) -> Grid:
+        """The same cells, and one more all around: at the rim none are cut, however thin the shape is."""
+        x, y, z = (count + 2 for count in self.counts)
+        return Grid(self.low - self.cell, self.cell, (x, y, z))
+
 
 def grid_over(low: Float64, high: Float64, resolution: int) -> Grid:
     """Cubic cells over a box, ``resolution`` of them along its longest side."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import igl
 import numpy as np
@@ -32,6 +32,10 @@ class Sides:
     n_sheets: int  # connected parts that are sheets
     n_turned: int  # parts whose normals point inwards while those of others do not
     n_parts: int
+
+    def grown(self, factor: float) -> Sides:
+        """The sides of the surface when its lengths are multiplied."""
+        return replace(self, thickness=factor * self.thickness)
 
     def said(self, role: str) -> tuple[str, ...]:
         """What the artist should know of it."""
@@ -179,7 +183,7 @@ def _buried(look: _Look, facing: NDArray[np.int8]) -> Flags:
 
     def inside(faces: Int64) -> Flags:
         behind, before = look.beside(faces, TOUCH, winding)
-        return np.asarray((behind > INSIDE) & (before > INSIDE))
+        return np.asarray((np.abs(behind) > INSIDE) & (np.abs(before) > INSIDE))
 
     if not inside(look.few[solid[look.few]]).any():
         return none

@@ -18,8 +18,9 @@ class SignedSurface:
 
     Inside of the parts that bound a volume is where their generalised winding number w is above a half, which closes
     holes. Where there are any, the distance is multiplied by 1 - 2 w between -1 and 1, so that it falls to 0 on the
-    face that closes a hole, too; the surface itself stays where it is. Sheets count as shells of the thickness that
-    ``sides`` says. Of closed parts the distance is exact.
+    face that closes a hole, too; the surface itself stays where it is. Without holes, inside is also where w is below
+    minus a half: what is pushed through its own back is inside out there, but no less a part of the shape. Sheets
+    count as shells of the thickness that ``sides`` says. Of closed parts the distance is exact.
     """
 
     def __init__(self, positions: Float64, triangles: Int64, sides: Sides | None = None) -> None:
@@ -45,7 +46,7 @@ class SignedSurface:
         if self._wall is not None and self._winding is not None:
             distance, away = self._wall(points)
             winding = self._winding(points)
-            sign = np.where(winding > INSIDE, -1.0, 1.0)
+            sign = np.where(np.abs(winding) > INSIDE, -1.0, 1.0)
             if self.sides.holes:
                 sign = np.clip(1.0 - 2.0 * winding, -1.0, 1.0)
             found, gradient = sign * distance, sign[:, None] * away

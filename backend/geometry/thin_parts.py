@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import igl
@@ -17,6 +18,8 @@ SHARES = (0.3, 0.15, 0.1)  # of the area, at most, that each may have; the thinn
 CREASE = 0.9  # of the first depth: cells of a half are wanted, too, where any face is nearer than that
 FACING = -0.3  # cosine between two normals, from where the faces look away from each other
 STEP = 0.05  # cells: thicknesses that differ less count as the same
+SHELL = 1 / 1.3  # of the thickness of the shell that stands for a sheet: the largest cells for it
+MOST = 1_000_000  # of such cells beside each other, on all sheets
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,15 +39,37 @@ def thin_places(positions: Float64, triangles: Int64, sides: Sides, cell: float)
 
     From a place on the surface, ``DEPTHS`` behind and before it, the nearest face is the one of the place itself
     unless there is another within twice that depth; thin is what has one there that looks the opposite way. Edges and
-    creases have other faces near, too, and want cells of a half. Sheets have a thickness of their own, and none here.
+    creases have other faces near, too, and want cells of a half. Sheets are as thin as the shells that stand for them.
     """
+    found = _thin_walls(positions, triangles, sides, cell)
+    level = _level_of_sheets(positions, triangles, sides, cell)
+    if level is not None:
+        own = triangles[sides.facing == 0]
+        pieces = _Pieces.whole(len(own)).cut(positions[own], PIECES[0] * cell / 2**level)
+        walls = found[level]
+        corners, weights = own[pieces.faces], pieces.weights.mean(axis=1)
+        found[level] = Places(np.concatenate([walls.corners, corners]), np.concatenate([walls.weights, weights]))
+    return found
+
+
+def _level_of_sheets(positions: Float64, triangles: Int64, sides: Sides, cell: float) -> int | None:
+    """Which of the smaller cells a shell of the sheets' thickness wants, if it wants any and they are not too many."""
+    area = areas(positions, triangles[sides.facing == 0]).sum()
+    wanted = math.ceil(math.log2(cell / (SHELL * sides.thickness))) if area > 0.0 else 0
+    fitting = math.floor(math.log2(math.sqrt(MOST / area) * cell)) if wanted > 0 else 0
+    level = min(wanted, fitting, len(DEPTHS)) - 1
+    return level if level >= 0 else None
+
+
+def _thin_walls(positions: Float64, triangles: Int64, sides: Sides, cell: float) -> list[Places]:
+    """Places where the parts that bound a volume want smaller cells."""
     walls = (sides.facing != 0) & ~sides.buried
     own = turned_faces(triangles, sides.facing)[walls]
     own = own[area_vectors(positions, own).any(axis=1)]
     if not len(own):
         return [Places(np.zeros((0, 3), np.int64), np.zeros((0, 3)))] * len(DEPTHS)
     look = _Look(positions, own)
-    pieces = _Pieces(np.arange(len(own)), np.tile(np.eye(3), (len(own), 1, 1)))
+    pieces = _Pieces.whole(len(own))
     chosen, whole = [], areas(positions, own).sum()
     for level in range(len(DEPTHS)):
         pieces = pieces.cut(positions[own], PIECES[level] * cell)
@@ -66,6 +91,11 @@ class _Pieces:
 
     faces: Int64  # [N]
     weights: Float64  # [N, 3, 3], of each of three corners
+
+    @staticmethod
+    def whole(count: int) -> _Pieces:
+        """Triangles that are not cut."""
+        return _Pieces(np.arange(count), np.tile(np.eye(3), (count, 1, 1)))
 
     def of(self, chosen: Flags) -> _Pieces:
         return _Pieces(self.faces[chosen], self.weights[chosen])

@@ -46,12 +46,13 @@ class BlendedDistance:
 
     def at(self, t: float) -> BlendAt:
         """The blend at one time."""
-        s = self._carried.progress(t)
+        s, frame = self._carried.progress(t), self._carried.frame
+        ends = zip((self._carried.source, self._carried.target), self.sides, (0.0, 1.0), (1 - s, s), strict=True)
         surfaces = [
-            SignedSurface(positions, surface.triangles, sides) if share > 0.0 else None
-            for positions, surface, sides, share in zip(
-                self._carried.at(t), (self._carried.source, self._carried.target), self.sides, (1 - s, s), strict=True
-            )
+            SignedSurface(positions, surface.triangles, sides.grown(frame.length(s) / frame.length(end)))
+            if share > 0.0
+            else None
+            for positions, (surface, sides, end, share) in zip(self._carried.at(t), ends, strict=True)
         ]
         return BlendAt(s, surfaces[0], surfaces[1], self._unit)
 

@@ -94,7 +94,7 @@ class FieldMorph(Morph):
         return mesh_from_arrays(own, values["target"])
 
     def _extracted(self, t: float) -> MeshData:
-        grid = grid_over(*self.field.box(t), self.resolution)
+        grid = grid_over(*self.field.box(t), self.resolution).with_room()
         positions, triangles = extract(
             lambda points: self.field.values(points, t),
             grid,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -40,7 +39,7 @@ class BlendedField(MovingField):
         self.rest = frame.enter(carried.source.positions, 0.0), frame.enter(carried.target.positions, 1.0)
         self._sides = sides
         self.ends = tuple(
-            SignedSurface(positions, surface.triangles, _scaled(side, 1.0 / size_of(frame, end)))
+            SignedSurface(positions, surface.triangles, side.grown(1.0 / size_of(frame, end)))
             for positions, surface, side, end in zip(
                 self.rest, (carried.source, carried.target), sides, (0.0, 1.0), strict=True
             )
@@ -220,15 +219,10 @@ def size_of(frame: CoMoving, s: float) -> float:
     return frame.unit * math.exp(s * frame.log_scale)
 
 
-def _scaled(sides: Sides, factor: float) -> Sides:
-    """The sides of a surface whose lengths are multiplied."""
-    return replace(sides, thickness=factor * sides.thickness)
-
-
 def _at_progress(sides: Both, carried: CarriedPair, t: float) -> Both:
     """The sides at time ``t``: a thickness grows with the frame from the end that it was given for."""
     here, start, end = (size_of(carried.frame, s) for s in (carried.progress(t), 0.0, 1.0))
-    return _scaled(sides[0], here / start), _scaled(sides[1], here / end)
+    return sides[0].grown(here / start), sides[1].grown(here / end)
 
 
 def _widened(box: tuple[Float, Float], sides: Both) -> tuple[Float, Float]:

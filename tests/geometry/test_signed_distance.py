@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from backend.geometry.distance import closest_on_surface
 from backend.geometry.io import read_mesh
+from backend.geometry.isosurface import extract, grid_over
 from backend.geometry.repair import working_mesh
 from backend.geometry.sides import sides_of, winding_numbers
 from backend.geometry.signed_distance import SignedSurface, signed_distance
@@ -145,6 +147,18 @@ def test_parts_that_overlap_are_one_inside():
     assert (found[union < -0.01] < 0).all()
     # Within the overlap no wall is near: the distance is that to the walls of the union.
     assert signed_distance(np.array([[0.4, 0.0, 0.0]]), *pair)[0] < -0.8
+
+
+def test_what_is_pushed_through_its_own_back_is_inside_too():
+    positions, triangles = ball(level=4)
+    pushed = positions - 3.0 * np.array([0, 0, 1]) * (positions[:, 2:] > 0.6)
+    values = SignedSurface(pushed, triangles)
+    found = values(np.array([[0.9, 0, 0], [0, 0, 0.2], [0, 0, -1.5], [0, 0, -2.2], [0.9, 0, -1.5]]))
+    assert (np.sign(found) == [-1, 1, -1, 1, 1]).all()
+    low, high = pushed.min(axis=0) - 0.1, pushed.max(axis=0) + 0.1
+    frame = extract(values, grid_over(low, high, 64), slope=values.slope)
+    apart, _, _ = closest_on_surface(pushed, *frame)
+    assert apart.max() < 0.12
 
 
 @pytest.mark.parametrize("turned", [False, True])

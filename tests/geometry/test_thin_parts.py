@@ -7,10 +7,12 @@ import pytest
 from numpy.typing import NDArray
 
 from backend.geometry.isosurface import extract, grid_over
+from backend.geometry.metrics import topology
 from backend.geometry.sides import sides_of
 from backend.geometry.signed_distance import SignedSurface
 from backend.geometry.thin_parts import CREASE, DEPTHS, PIECES, thin_places
 from backend.geometry.triangles import areas, parts
+from tests.meshes import grid as grid_mesh
 from tests.meshes import icosphere, torus
 
 Float = NDArray[np.float64]
@@ -97,12 +99,32 @@ def test_turned_and_buried_faces_are_told_from_the_others() -> None:
     assert [len(p) for p in found(inner)] == [len(p) for p in plain]
 
 
-def test_a_sheet_has_none() -> None:
-    x, y = np.meshgrid(np.linspace(0, 1, 9), np.linspace(0, 1, 9), indexing="ij")
-    first = (np.arange(8)[:, None] * 9 + np.arange(8)).ravel()
-    quads = first[:, None] + [0, 9, 10, 1]
-    sheet = np.stack([x.ravel(), y.ravel(), 0 * x.ravel()], axis=1), quads[:, [0, 1, 2, 0, 2, 3]].reshape(-1, 3)
-    assert [len(points) for points in found(sheet)] == [0, 0, 0]
+@pytest.mark.parametrize("resolution", [8, 16, 24, 48, 128])
+@pytest.mark.parametrize("turn", [0.0, 0.6])
+def test_a_sheet_is_one_whole_shell_at_any_resolution(resolution: int, turn: float) -> None:
+    mesh = grid_mesh(9)
+    c, s = np.cos(turn), np.sin(turn)
+    positions = mesh.positions() @ np.array([[1, 0, 0], [0, c, s], [0, -s, c]])
+    sheet = positions, mesh.triangles().astype(np.int64)
+    sides = sides_of(*sheet)
+    room = 0.02 * np.ptp(positions, axis=0).max()
+    cells = grid_over(positions.min(axis=0) - room, positions.max(axis=0) + room, resolution)
+    finer = [places.at(positions) for places in thin_places(*sheet, sides, cells.cell)]
+    assert any(len(points) for points in finer) == (resolution < 128)
+    surface = SignedSurface(*sheet, sides)
+    frame = extract(surface, cells.with_room(), slope=surface.slope, finer=tuple(finer))
+    found = topology(len(frame[0]), frame[1])
+    assert (found["closed"], found["components"], found["genus"]) == (True, 1, 0)
+    rim = 4 * np.pi * sides.thickness / 2
+    assert areas(*frame).sum() == pytest.approx(2.0 + rim, rel=0.05)
+
+
+def test_sheets_that_would_want_too_many_cells_have_larger_ones() -> None:
+    mesh = grid_mesh(9)
+    sheet = mesh.positions(), mesh.triangles().astype(np.int64)
+    sides = sides_of(*sheet, 1e-5)
+    assert [len(places.corners) > 0 for places in thin_places(*sheet, sides, 1 / 200)] == [False, True, False]
+    assert not any(len(places.corners) for places in thin_places(*sheet, sides, 1 / 800))
 
 
 def test_bars_side_by_side_keep_their_area_and_stay_apart() -> None:
