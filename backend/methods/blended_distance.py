@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.geometry.sides import sides_of
-from backend.geometry.signed_distance import SignedSurface
+from backend.geometry.sides import Sides, sides_of
+from backend.geometry.signed_distance import SignedSurface, slope_of
 from backend.geometry.triangles import diagonal
 from backend.methods.carried_pair import CarriedPair
 
@@ -34,27 +34,42 @@ class BlendedDistance:
     Levin, Solomovici: Three-dimensional distance field metamorphosis, 1998).
     """
 
-    def __init__(self, carried: CarriedPair) -> None:
-        self._carried = carried
+    def __init__(self, carried: CarriedPair, sides: tuple[Sides, Sides] | None = None) -> None:
+        """``sides``: of both surfaces at their own ends, decided here where not given."""
         a, b = carried.source, carried.target
-        self.sides = sides_of(a.positions, a.triangles), sides_of(b.positions, b.triangles)
-        self._unit = AGREE * diagonal(carried.source.positions, carried.source.triangles)
+        self.sides = sides or (sides_of(a.positions, a.triangles), sides_of(b.positions, b.triangles))
+        self.slope = max(slope_of(side) for side in self.sides)
+        self._carried = carried
+        self._unit = AGREE * diagonal(a.positions, a.triangles)
+        self._held: tuple[float, BlendAt] | None = None
 
     def said(self) -> tuple[str, ...]:
         """What the artist should know of the two surfaces."""
         return tuple(s for side, role in zip(self.sides, ROLES, strict=True) for s in side.said(role))
 
+    def sides_at(self, t: float) -> tuple[Sides, Sides]:
+        """The sides at one time: a thickness grows with the frame from the end that it was given for."""
+        frame = self._carried.frame
+        here, start, end = (frame.length(s) for s in (self._carried.progress(t), 0.0, 1.0))
+        return self.sides[0].grown(here / start), self.sides[1].grown(here / end)
+
+    def box(self, low: Float, high: Float, t: float) -> tuple[Float, Float]:
+        """The box of both surfaces at one time with room for shells."""
+        room = max((side.thickness for side in self.sides_at(t) if side.n_sheets), default=0.0)
+        return low - room, high + room
+
     def at(self, t: float) -> BlendAt:
-        """The blend at one time."""
-        s, frame = self._carried.progress(t), self._carried.frame
-        ends = zip((self._carried.source, self._carried.target), self.sides, (0.0, 1.0), (1 - s, s), strict=True)
-        surfaces = [
-            SignedSurface(positions, surface.triangles, sides.grown(frame.length(s) / frame.length(end)))
-            if share > 0.0
-            else None
-            for positions, (surface, sides, end, share) in zip(self._carried.at(t), ends, strict=True)
-        ]
-        return BlendAt(s, surfaces[0], surfaces[1], self._unit)
+        """The blend at one time; the last one is kept, since a frame asks many times."""
+        if self._held is None or self._held[0] != t:
+            s, meshes = self._carried.progress(t), (self._carried.source, self._carried.target)
+            surfaces = [
+                SignedSurface(positions, mesh.triangles, sides) if share > 0.0 else None
+                for positions, mesh, sides, share in zip(
+                    self._carried.at(t), meshes, self.sides_at(t), (1 - s, s), strict=True
+                )
+            ]
+            self._held = t, BlendAt(s, surfaces[0], surfaces[1], self._unit)
+        return self._held[1]
 
 
 class BlendAt:

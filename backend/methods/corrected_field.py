@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from backend.device import flushed_denormals
 from backend.fields.residual import ResidualField, ResidualShape
-from backend.methods.blended_distance import BlendAt, BlendedDistance
+from backend.methods.blended_distance import BlendedDistance
 from backend.methods.carried_pair import CarriedPair
 from backend.methods.field_morph import MovingField
 from backend.methods.thin_pair import ThinPair
@@ -27,14 +27,14 @@ class CorrectedField(MovingField):
     ) -> None:
         """``steepest``: the longest gradient of r that was met, which bounds the slope of f."""
         self.carried = carried
-        self.slope = 1.0 + steepest
+        self.slope = blended.slope + steepest
+        self._steepest = steepest
         self._blended = blended
         self._residual = residual
         self._thin = ThinPair(carried, blended.sides, self.box)
-        self._held: tuple[float, BlendAt] | None = None
 
     def values(self, points: Float, t: float) -> Float:
-        found = self._at(t)(points).distances
+        found = self._blended.at(t)(points).distances
         if t in (0.0, 1.0):
             return found
         progress = self.carried.progress(t)
@@ -50,7 +50,7 @@ class CorrectedField(MovingField):
     def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         arrays, values = self.carried.state()
         weights = {f"residual.{k}": v.detach().cpu().numpy() for k, v in self._residual.state_dict().items()}
-        own = {"residual": asdict(self._residual.shape), "steepest": self.slope - 1.0}
+        own = {"residual": asdict(self._residual.shape), "steepest": self._steepest}
         return arrays | weights, {"carried": values, **own}
 
     @staticmethod
@@ -60,9 +60,3 @@ class CorrectedField(MovingField):
         prefix = "residual."
         residual.load_state_dict({k[len(prefix) :]: torch.tensor(v) for k, v in arrays.items() if k.startswith(prefix)})
         return CorrectedField(carried, BlendedDistance(carried), residual, values["steepest"])
-
-    def _at(self, t: float) -> BlendAt:
-        """The blend of the last time asked for; a frame asks many times."""
-        if self._held is None or self._held[0] != t:
-            self._held = t, self._blended.at(t)
-        return self._held[1]

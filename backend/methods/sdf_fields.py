@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates, spline_filter
 
-from backend.flow.co_moving import CoMoving
 from backend.flow.level_set import BAND, LevelSet
 from backend.geometry.isosurface import Grid, grid_over
 from backend.geometry.sides import Sides
-from backend.geometry.signed_distance import SignedSurface, slope_of
+from backend.geometry.signed_distance import SignedSurface
+from backend.methods.blended_distance import BlendedDistance
 from backend.methods.carried_pair import CarriedPair, RigidPair
 from backend.methods.field_morph import FieldMorph, MovingField
 from backend.methods.method import Pair
@@ -37,19 +36,19 @@ class BlendedField(MovingField):
         self.carried: CarriedPair = carried
         frame = carried.frame
         self.rest = frame.enter(carried.source.positions, 0.0), frame.enter(carried.target.positions, 1.0)
-        self._sides = sides
+        self._blended = BlendedDistance(carried, sides)
         self.ends = tuple(
-            SignedSurface(positions, surface.triangles, side.grown(1.0 / size_of(frame, end)))
+            SignedSurface(positions, surface.triangles, side.grown(1.0 / frame.length(end)))
             for positions, surface, side, end in zip(
                 self.rest, (carried.source, carried.target), sides, (0.0, 1.0), strict=True
             )
         )
-        self.slope = max(slope_of(side) for side in sides)
+        self.slope = self._blended.slope
         self._thin = ThinPair(carried, sides, self.box)
 
     def values(self, points: Float, t: float) -> Float:
         s = self.carried.progress(t)
-        return size_of(self.carried.frame, s) * self.blended(self.carried.frame.enter(points, s), s)
+        return self.carried.frame.length(s) * self.blended(self.carried.frame.enter(points, s), s)
 
     def blended(self, points: Float, s: float) -> Float:
         """The blend [N] at points [N, 3] of the frame, in its lengths."""
@@ -61,10 +60,10 @@ class BlendedField(MovingField):
         return self._thin.at(t, resolution)
 
     def box(self, t: float) -> tuple[Float, Float]:
-        return _widened(super().box(t), _at_progress(self._sides, self.carried, t))
+        return self._blended.box(*super().box(t), t)
 
     def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-        thickness = [side.thickness for side in self._sides]
+        thickness = [side.thickness for side in self._blended.sides]
         return {}, {"kind": "blended", "frame": self.carried.frame.state(), "thickness": thickness}
 
 
@@ -72,43 +71,25 @@ class CarriedField(MovingField):
     """phi = (1 - s) d_source + s d_target, both surfaces carried to the time asked for."""
 
     def __init__(self, carried: CarriedPair, sides: Both, end: Float) -> None:
+        """``end`` [W, 3]: where the source's vertices land."""
         self.carried = carried
-        self._sides = sides
-        self._end = end  # [W, 3], where the source's vertices land
-        self.slope = max(slope_of(side) for side in sides)
+        self._blended = BlendedDistance(carried, sides)
+        self._end = end
+        self.slope = self._blended.slope
         self._thin = ThinPair(carried, sides, self.box)
-        self._held: tuple[float, tuple[SignedSurface, SignedSurface]] | None = None
 
     def values(self, points: Float, t: float) -> Float:
-        s = self.carried.progress(t)
-        source, target = self._surfaces(t)
-        if s in (0.0, 1.0):
-            return (source, target)[int(s)](points)
-        return (1.0 - s) * source(points) + s * target(points)
+        return self._blended.at(t)(points).distances
 
     def thin(self, t: float, resolution: int) -> tuple[Float, ...]:
         return self._thin.at(t, resolution)
 
     def box(self, t: float) -> tuple[Float, Float]:
-        return _widened(super().box(t), _at_progress(self._sides, self.carried, t))
+        return self._blended.box(*super().box(t), t)
 
     def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-        thickness = [side.thickness for side in self._sides]
+        thickness = [side.thickness for side in self._blended.sides]
         return {"end": self._end}, {"kind": "carried", "frame": self.carried.frame.state(), "thickness": thickness}
-
-    def _surfaces(self, t: float) -> tuple[SignedSurface, SignedSurface]:
-        """Of the last time asked for; a frame asks many times."""
-        if self._held is None or self._held[0] != t:
-            positions = self.carried.at(t)
-            surfaces = self.carried.source, self.carried.target
-            found = [
-                SignedSurface(at, surface.triangles, side)
-                for at, surface, side in zip(
-                    positions, surfaces, _at_progress(self._sides, self.carried, t), strict=True
-                )
-            ]
-            self._held = t, (found[0], found[1])
-        return self._held[1]
 
 
 class AdvectedField(MovingField):
@@ -142,7 +123,7 @@ class AdvectedField(MovingField):
             found = self._at(after, inward)
         else:
             found = (1.0 - share) * self._at(after - 1, inward) + share * self._at(after, inward)
-        return size_of(self.carried.frame, s) * found
+        return self.carried.frame.length(s) * found
 
     def thin(self, t: float, resolution: int) -> tuple[Float, ...]:
         """At both ends, which are exact; the grid between them knows nothing as thin."""
@@ -212,20 +193,3 @@ def _everywhere(surface: SignedSurface, nodes: Float, run: Run) -> Float:
         run.progress(0, 0)
         found.append(surface(nodes[start : start + BATCH]))
     return np.concatenate(found)
-
-
-def size_of(frame: CoMoving, s: float) -> float:
-    """Object-space length of 1 in the frame at progress ``s``."""
-    return frame.unit * math.exp(s * frame.log_scale)
-
-
-def _at_progress(sides: Both, carried: CarriedPair, t: float) -> Both:
-    """The sides at time ``t``: a thickness grows with the frame from the end that it was given for."""
-    here, start, end = (size_of(carried.frame, s) for s in (carried.progress(t), 0.0, 1.0))
-    return sides[0].grown(here / start), sides[1].grown(here / end)
-
-
-def _widened(box: tuple[Float, Float], sides: Both) -> tuple[Float, Float]:
-    """The box with room for shells."""
-    room = max((side.thickness for side in sides if side.n_sheets), default=0.0)
-    return box[0] - room, box[1] + room
