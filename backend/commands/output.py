@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from backend.commands.aside import PREFIX, Aside
 from backend.commands.parser import CommandError
 
 REPORT = "report.json"
@@ -45,15 +44,15 @@ def output_folder(out: Path, force: bool = False, kind: Kind = RESULT) -> Iterat
     try:
         aside = _make_aside(out)
         try:
-            yield aside
-            _put_in_place(aside, out, kind)
+            yield aside.folder
+            _put_in_place(aside.folder, out, kind)
         except OSError as error:
             reason = error.strerror or str(error)
             raise CommandError(
                 f"{out}: cannot be written ({reason}); free some space there, or choose another --out"
             ) from error
         finally:
-            shutil.rmtree(aside, ignore_errors=True)
+            aside.remove()
     except BaseException:
         for folder in created:
             _remove_if_empty(folder)
@@ -70,7 +69,9 @@ def check_output(out: Path, force: bool, reads: Sequence[Path] = (), kind: Kind 
     for path in reads:
         if kind.ours.match(path.name) and path.parent.resolve() == out.resolve():
             raise CommandError(f"{path}: would be replaced by the result that is made from it; choose another --out")
-    if force or not out.is_dir() or not any(out.iterdir()) or _is_earlier(out, kind):
+    if force or not out.is_dir() or _is_earlier(out, kind):
+        return
+    if all(path.name.startswith(PREFIX) for path in out.iterdir()):
         return
     raise CommandError(
         f"{out}: the folder holds other files; choose a new folder, or add --force to put the result among them"
@@ -90,12 +91,12 @@ def _missing_parents(out: Path) -> list[Path]:
     return [parent for parent in out.absolute().parents if not parent.exists()]
 
 
-def _make_aside(out: Path) -> Path:
+def _make_aside(out: Path) -> Aside:
     """A new folder on the same disk: inside ``out`` if that exists, beside it otherwise."""
     home = out if out.is_dir() else out.absolute().parent
     try:
         home.mkdir(parents=True, exist_ok=True)
-        return Path(tempfile.mkdtemp(prefix=".tweenfield-", dir=home))
+        return Aside.new(home)
     except OSError as error:
         raise CommandError(f"{out}: no folder can be written there ({error.strerror}); choose another --out") from error
 

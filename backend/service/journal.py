@@ -12,13 +12,13 @@ import contextlib
 import dataclasses
 import json
 import shutil
-import sys
 import time
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Any, Final
 
+from backend.file_lock import InUse, lock
 from backend.service.parts_file import Buffer, read_parts, write_parts, write_whole
 from protocol.states import State
 
@@ -96,7 +96,10 @@ class Journal:
         self.records: dict[str, JobRecord] = {}
         self._sizes: dict[str, int] = {}  # bytes of the ended jobs, once they were needed
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._lock = _lock(folder / "lock")
+        try:
+            self._lock = lock(folder / "lock")
+        except InUse as error:
+            raise JournalInUse(f"the journal {folder} is in use by another backend; give --journal another") from error
         self._load()
         self.prune()
 
@@ -212,21 +215,3 @@ class Journal:
 def _record(values: dict[str, Any]) -> JobRecord:
     failure = values.pop("failure")
     return JobRecord(**values, failure=None if failure is None else Failure(**failure))
-
-
-def _lock(path: Path) -> IO[bytes]:
-    """An open file that no other process can lock until it is closed, or until this process ends."""
-    file = open(path, "ab")  # noqa: SIM115 - the journal keeps it open
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        file.close()
-        raise JournalInUse(f"the journal {path.parent} is in use by another backend; give --journal another") from error
-    return file

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from backend.cli import main
 from backend.commands.output import check_output, output_folder
 from backend.commands.parser import CommandError
+from tests.cli.conftest import environment
 
 
 def fill(out: Path, text: str, force: bool = False) -> None:
@@ -125,3 +128,41 @@ def test_a_fault_while_writing_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match=r"out: cannot be written \(No space left on device\); free some space"):
         fails()
     assert names(tmp_path) == set()
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from backend.commands.output import output_folder
+with output_folder(Path(sys.argv[1])) as folder:
+    (folder / "frame_0000.ply").write_text("half")
+    print("there", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("exists", [False, True])
+def test_what_a_killed_command_left_goes_with_the_next_one(tmp_path: Path, exists: bool) -> None:
+    """Even an empty folder that it had been given is free again; a command that still runs keeps what it has."""
+    out = tmp_path / "out"
+    if exists:
+        out.mkdir()
+    home = out if exists else tmp_path
+    with subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(out)],
+        env=environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline() == "there\n"
+        with output_folder(home / "other"):
+            assert len(list(home.glob(".tweenfield-*/frame_0000.ply"))) == 1
+        (home / "other").rmdir()
+        running.kill()
+    assert len(list(home.glob(".tweenfield-*/frame_0000.ply"))) == 1
+    fill(out, "second")
+    assert names(out) == {"frame_0000.ply", "report.json"}
+    assert names(tmp_path) == {"out"}
+    assert (out / "frame_0000.ply").read_text() == "second"
