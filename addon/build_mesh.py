@@ -17,7 +17,7 @@ from .handle import Handle, handle
 from .protocol.mesh import Float32, Int32
 
 UV_NAMES = ("uv_source", "uv_target")  # of both ends, unblended, beside the layer that the source's materials use
-COLOUR = "color"  # attribute of a frame
+COLOUR, MATERIAL = "color", "material"  # attributes of a frame
 Colours = Literal["points", "corners"]  # floats at the vertices, or bytes at the corners, as Alembic keeps them
 
 
@@ -88,6 +88,9 @@ def _steps(surface: Surface, dress: Dress, colours: Colours) -> list[Callable[[b
             steps.append(lambda mesh, name=name, uv=uv: _set_uv(mesh, name, uv))
     if COLOUR in surface.attributes:
         steps.append(lambda mesh: _set_colour(mesh, surface, dress.colour_name, colours))
+    if MATERIAL in surface.attributes:
+        slots = np.ascontiguousarray(surface.attributes[MATERIAL][surface.face_offsets[:-1]], np.int32)
+        steps.append(lambda mesh: _set_slots(mesh, slots))
     if not dress.smooth:
         steps.append(lambda mesh: mesh.shade_flat())
     return steps
@@ -116,6 +119,11 @@ def _set_colour(mesh: bpy.types.Mesh, surface: Surface, name: str, colours: Colo
         domain: Any = "POINT" if len(values) == len(surface.positions) else "CORNER"
         mesh.color_attributes.new(name, "FLOAT_COLOR", domain)
     _set(mesh, name, "color", np.ascontiguousarray(values, np.float32))
+
+
+def _set_slots(mesh: bpy.types.Mesh, slots: Int32) -> None:
+    mesh.attributes.new("material_index", "INT", "FACE")
+    _set(mesh, "material_index", "value", slots)
 
 
 def _set(mesh: bpy.types.Mesh, name: str, field: str, values: NDArray[Any]) -> None:

@@ -150,7 +150,7 @@ class TWEENFIELD_PG_morph(bpy.types.PropertyGroup):
              "handles, else new surfaces; the result says which, and why"),
             ("keep", "Keep", "The source's own faces, with everything on them. The meshes must match"),
             ("remesh", "New Surfaces", "A closed surface of its own in every frame: parts may merge and holes close. "
-             "Texture coordinates and colours are carried over"),
+             "Texture coordinates, colours and the source's materials are carried over"),
         ],
     )  # fmt: skip
     resolution: bpy.props.IntProperty(

@@ -39,7 +39,7 @@ def read_object(context: bpy.types.Context, ob: bpy.types.Object) -> Reading:
         # An object has location, rotation and scale only, so shear of its parents cannot be given to the result.
         matrix = np.array(Matrix.LocRotScale(*evaluated.matrix_world.decompose()), np.float64)
         exact = bool(np.allclose(matrix, world, rtol=1e-6, atol=1e-6 * float(np.abs(world[:3, :3]).max())))
-        data = _mesh_data(template, local, world)
+        data = _mesh_data(template, local, world, with_materials=True)
         return Reading(handle(ob), handle(template), local, matrix, exact, data)
     except Problem:
         bpy.data.meshes.remove(template)
@@ -136,7 +136,7 @@ def _check(mesh: bpy.types.Mesh, local: Float32, name: str, needs_faces: bool) -
         )
 
 
-def _mesh_data(mesh: bpy.types.Mesh, local: Float32, world: Float64) -> MeshData:
+def _mesh_data(mesh: bpy.types.Mesh, local: Float32, world: Float64, with_materials: bool = False) -> MeshData:
     offsets = np.empty(len(mesh.polygons) + 1, np.int32)
     mesh.polygons.foreach_get("loop_start", offsets[:-1])
     offsets[-1] = len(mesh.loops)
@@ -152,11 +152,24 @@ def _mesh_data(mesh: bpy.types.Mesh, local: Float32, world: Float64) -> MeshData
     colours = mesh.color_attributes.active_color
     if colours is not None:
         attributes["color"] = _vertex_colours(colours, corners, len(local))
+    slots = _slots(mesh) if with_materials else None
+    if slots is not None:
+        attributes["material"] = np.repeat(slots, np.diff(offsets))
     identity = np.array_equal(world, np.eye(4))
     positions = local.astype(np.float64)  # [V, 3]
     if not identity:
         positions = positions @ world[:3, :3].T + world[:3, 3]
     return MeshData.from_positions(positions, offsets, corners, attributes)
+
+
+def _slots(mesh: bpy.types.Mesh) -> Int32 | None:
+    """Material slots [F] of the faces; ``None`` if all are in the first one."""
+    if "material_index" not in mesh.attributes:
+        return None
+    slots = np.zeros(len(mesh.polygons), np.int32)
+    _values(mesh, "material_index").foreach_get("value", slots)
+    slots = np.clip(slots, 0, max(len(mesh.materials) - 1, 0))  # Blender shows the last one for those beyond it
+    return slots if slots.any() else None
 
 
 def _vertex_colours(colours: bpy.types.Attribute, corners: Int32, n_vertices: int) -> Float32:

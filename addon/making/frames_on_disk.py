@@ -22,6 +22,7 @@ from ..handle import Handle, handle
 from ..problem import Problem
 from ..results import MAKING, install
 from ..write_mesh import PLAYER, curves_of
+from .face_sets import face_sets
 from .making import Making, Shape, Span, Template, set_keys, steps_of
 
 
@@ -112,10 +113,10 @@ class AlembicFrames(_OnDisk):
         try:
             scene.collection.objects.link(ob)
             path = self._path(number)
-            with _in_scene(scene):
+            with _in_scene(scene), face_sets(mesh) as has_slots:
                 bpy.ops.wm.alembic_export(
                     filepath=str(path), start=1, end=1, flatten=True, uvs=True, packuv=False, vcolors=True,
-                    normals=not self.template.dress().smooth, face_sets=False, export_hair=False,
+                    normals=not self.template.dress().smooth, face_sets=has_slots, export_hair=False,
                     export_particles=False, evaluation_mode="RENDER", as_background_job=False,
                 )  # fmt: skip
             if not path.is_file():

@@ -1,4 +1,4 @@
-"""``TexturedSurface``: texture coordinates and colours of a mesh, looked up for the faces of another one near it."""
+"""``TexturedSurface``: texture coordinates, colours and material slots of a mesh, looked up for faces near it."""
 
 from __future__ import annotations
 
@@ -40,6 +40,7 @@ class TexturedSurface:
         if color is not None:
             of_vertices = len(color) == mesh.n_vertices
             self._color = color[mesh.face_indices[corners[sound]] if of_vertices else corners[sound]]  # [T, 3, 4]
+        self._slots = _slots(mesh, corners[sound, 0])
 
     @property
     def has_uv(self) -> bool:
@@ -48,6 +49,16 @@ class TexturedSurface:
     @property
     def has_color(self) -> bool:
         return self._color is not None
+
+    @property
+    def has_materials(self) -> bool:
+        return self._slots is not None
+
+    def materials(self, positions: Float64, triangles: Int64, carried: Float64) -> Int64:
+        """Material slot of each triangle [N, 3] of vertices [V, 3]: that of the face nearest to its middle."""
+        assert self._slots is not None
+        _, home, _ = closest_on_surface(positions[triangles].mean(axis=1), carried, self._triangles)  # [N]
+        return self._slots[home]
 
     def look_up(
         self,
@@ -113,6 +124,14 @@ def _attribute(mesh: MeshData, name: str, widths: tuple[int, ...]) -> Float64 | 
     full = np.ones((len(values), max(widths)))
     full[:, : values.shape[1]] = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
     return full
+
+
+def _slots(mesh: MeshData, corners: Int64) -> Int64 | None:
+    """Material slots [T] of the faces that ``corners`` [T] belong to; ``None`` if the mesh does not say."""
+    slots = mesh.attributes.get("material")
+    if slots is None or slots.shape != mesh.face_indices.shape or not np.issubdtype(slots.dtype, np.integer):
+        return None
+    return slots[corners].astype(np.int64)
 
 
 def _gradients(corners: Float64, values: Float64) -> Float64:

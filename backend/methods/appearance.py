@@ -1,4 +1,4 @@
-"""Texture coordinates and colours of a frame that has faces of its own, from both ends of the morph."""
+"""Texture coordinates, colours and materials of a frame that has faces of its own, from both ends of the morph."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ class Appearance:
 
     Where both ends have something the frame blends from the source's to the target's, linear in time. Blended texture
     coordinates suit one texture; to fade one texture into another, the frame has each end's own coordinates too.
+    Material slots are not blended: they are the source's from the first frame to the last.
     """
 
     def __init__(self, source: MeshData, target: MeshData, carried: CarriedPair) -> None:
@@ -30,15 +31,21 @@ class Appearance:
         """Of a frame with ``positions`` [V, 3] (relative to the origin of the source) and ``triangles`` [T, 3].
 
         ``uv`` [3 T, 2] of the corners, with ``uv_source`` and ``uv_target`` if both ends have coordinates, and
-        ``color`` [V, 4] of the vertices; only what either end has.
+        ``color`` [V, 4] of the vertices; only what either end has. ``material`` [3 T], if the source has it, is for
+        each corner the slot of its face.
         """
-        if not len(triangles) or not any(end.has_uv or end.has_color for end in self._ends):
+        wanted = [end.has_uv or end.has_color for end in self._ends]
+        first = self._ends[0]
+        if not len(triangles) or not (any(wanted) or first.has_materials):
             return {}
+        carried = self._carried.at(t)
         source, target = (
-            end.look_up(positions, triangles, at) if end.has_uv or end.has_color else (None, None)
-            for end, at in zip(self._ends, self._carried.at(t), strict=True)
+            end.look_up(positions, triangles, at) if asked else (None, None)
+            for end, at, asked in zip(self._ends, carried, wanted, strict=True)
         )
         found: dict[str, NDArray[np.generic]] = {}
+        if first.has_materials:
+            found["material"] = np.repeat(first.materials(positions, triangles, carried[0]), 3).astype(np.int32)
         uv = _blended(source[0], target[0], t)
         if uv is not None:
             found["uv"] = uv.astype(np.float32)

@@ -22,7 +22,10 @@ RADII = (0.5, 1.5)  # of the first ball and the last
 
 
 def ball(rings: int, radius: float, colour: float) -> MeshData:
-    """Quadrangles and two caps of triangles, with texture coordinates and one colour."""
+    """Quadrangles and two caps of triangles, with texture coordinates and one colour.
+
+    The upper half is in the first material slot, the lower one in the second, and of the last ball in the third.
+    """
     around = 2 * rings
     polar = np.linspace(0.0, np.pi, rings + 1)[1:-1, None]  # [rings - 1, 1]
     angle = np.linspace(0.0, 2.0 * np.pi, around, endpoint=False)[None]
@@ -40,10 +43,13 @@ def ball(rings: int, radius: float, colour: float) -> MeshData:
     corners = np.concatenate(faces)
     offsets = np.concatenate([[0], np.cumsum([len(face) for face in faces])])
     unit = points / radius
+    low = np.array([unit[face, 2].mean() < -1e-6 for face in faces])  # [F]
+    slots = np.where(low, 1 if colour < 1.0 else 2, 0).astype(np.int32)
     attributes = {
         "uv": (0.5 + 0.5 * unit[corners, :2]).astype(np.float32),  # [C, 2]
         "uv_target": (0.5 + 0.25 * unit[corners, 1:]).astype(np.float32),
         "color": np.tile(np.array([colour, 0.5, 0.25, 1.0], np.float32), (len(points), 1)),  # [V, 4]
+        "material": np.repeat(slots, np.diff(offsets)),  # [C]
     }
     return MeshData.from_positions(points, offsets, corners, attributes)
 

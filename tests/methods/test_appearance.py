@@ -1,4 +1,4 @@
-"""Texture coordinates and colours of extracted frames: both ends exact, nothing torn across a seam."""
+"""Texture coordinates, colours and materials of extracted frames: both ends exact, nothing torn across a seam."""
 
 from __future__ import annotations
 
@@ -137,6 +137,21 @@ def test_colours_of_corners_are_taken_too() -> None:
     np.testing.assert_allclose(found["color"][:, :3], mesh.attributes["color"], atol=1e-6)
     np.testing.assert_allclose(found["color"][:, 3], 0.5)
     assert "uv" not in found
+
+
+def test_each_face_has_the_material_of_the_source_that_is_nearest() -> None:
+    source = bare(uv_torus())
+    upper = source.positions()[source.face_indices].reshape(-1, 4, 3)[..., 2].mean(axis=1) > 0  # [F]
+    slots = np.where(upper, 3, 1).astype(np.int32)
+    whole = replace(source, attributes={"material": np.repeat(slots, 4)})
+    appearance, pair = appearance_of(whole, replace(source, attributes={"material": 0 * source.face_indices}))
+    for t in (0.0, 1.0):
+        found = appearance.attributes(pair.at(t)[0], pair.source.triangles, t)
+        assert set(found) == {"material"}
+        assert found["material"].dtype == np.int32
+        np.testing.assert_array_equal(found["material"], np.repeat(slots, 6))
+    appearance, _ = appearance_of(bare(source), whole)
+    assert appearance.attributes(pair.source.positions, pair.source.triangles, 1.0) == {}
 
 
 def test_the_texture_moves_with_the_surface() -> None:

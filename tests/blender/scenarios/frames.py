@@ -108,6 +108,26 @@ def check_one_object_that_reads_files(facts: Any) -> None:
     assert str(folder) in session().outcome
 
 
+def check_materials_of_the_faces(facts: Any) -> None:
+    """Each face is in the slot that the frame says, whichever way it is kept, and where a slot has no faces, too."""
+    settings = pair()
+    bpy.data.objects["A"].data.materials.append(bpy.data.materials.new("A 2"))
+    known = sorted(material.name for material in bpy.data.materials)
+    for way in ("keyed_objects", "one_object"):
+        settings.frames_as = way
+        morph()
+        assert sorted(material.name for material in bpy.data.materials) == known
+        for scene_frame, lower in ((1, 1), (5, 1), (9, 2)):
+            ob = visible(scene_frame)[0] if way == "keyed_objects" else result()
+            bpy.context.scene.frame_set(scene_frame)
+            mesh = ob.evaluated_get(bpy.context.evaluated_depsgraph_get()).data
+            assert [material.name for material in mesh.materials] == known
+            slots = np.array([polygon.material_index for polygon in mesh.polygons])
+            low = np.array([polygon.center[2] < ob.matrix_world.inverted().translation.z for polygon in mesh.polygons])
+            strays = way == "one_object" and scene_frame == 9  # there the second slot has to have a face
+            assert (slots != np.where(low, lower, 0)).sum() == strays, (way, scene_frame)
+
+
 def check_files_of_an_unsaved_scene(facts: Any) -> None:
     """They are in the user's own folder, and the message says where."""
     pair(frames_as="one_object")
