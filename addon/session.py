@@ -287,7 +287,8 @@ class Session:
         elif isinstance(message, JobState):
             self._take_state(message)
         elif isinstance(message, Progress):
-            self.bar = progress_bar(message)
+            if not self.job.frames:  # from then on, the bar counts the frames that are here
+                self.bar = progress_bar(message)
             self.training |= message.loss is not None
         elif isinstance(message, Preview):
             return self._preview_steps(self.job, message)

@@ -174,6 +174,7 @@ def main() -> Steps:
     # New surfaces in every frame need no match.
     settings().method, settings().topology, settings().resolution = "sdf_blend", "remesh", 24
     settings().keys = 7
+    region.tag_redraw()  # a script's changes do not draw the sidebar again
     yield 1.0
     driver.screenshot("9_new_surfaces")
     yield from press(region, "tweenfield.morph")
