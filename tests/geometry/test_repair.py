@@ -19,7 +19,7 @@ from tests.meshes import grid, icosphere, torus, triangle_mesh
 from tests.shared_data import shared_data
 
 TABLE = Path(__file__).resolve().parents[2] / "docs" / "BAD_INPUT.md"
-ROWS = re.findall(r"^\| (\w+) \| (morphs|error) \| ?(.*?) ?\|$", TABLE.read_text(encoding="utf-8"), re.MULTILINE)
+ROWS = re.findall(r"^\| (\w+) \| (morphs|error) \| ?(.*?) ?\|", TABLE.read_text(encoding="utf-8"), re.MULTILINE)
 
 
 def joined(*meshes: MeshData) -> MeshData:
