@@ -60,8 +60,8 @@ def run_job(
 ) -> RemoteResult:
     """Runs a job and writes its frames.
 
-    Ctrl-C during the training keeps the best so far. Before it, or when pressed again, it cancels the job and raises
-    ``KeyboardInterrupt``.
+    Ctrl-C during the training keeps the best so far, and afterwards it changes nothing. Before it, or when pressed
+    again, it cancels the job and raises ``KeyboardInterrupt``.
     """
     receiver = _Receiver(client, client.submit(request), request, result, progress)
     heard = time.monotonic()
@@ -139,9 +139,14 @@ class _Receiver:
         self._progress("receiving", self._result.written, frame.total)
 
     def finish(self) -> None:
-        """Asks once for the end of the training."""
-        if not self._hurried:
-            self._hurried = True
+        """Asks once for the end of the training. Where that is over, what is left to do is said instead."""
+        if self._hurried:
+            return
+        self._hurried = True
+        if self._result.written:
+            left = self._request.timeline.frames - self._result.written
+            self._progress.note(f"a backend makes all frames, {left} are to come (Ctrl-C again: cancel, keep nothing)")
+        else:
             self._client.finish(self._job)
 
     def cancel(self) -> None:

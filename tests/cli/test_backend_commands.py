@@ -100,6 +100,20 @@ def test_ctrl_c_pressed_again_cancels(pair: tuple[Path, Path], tmp_path: Path, c
     assert states(tmp_path) == ["cancelled"]
 
 
+def test_ctrl_c_while_frames_come_says_what_it_takes(
+    pair: tuple[Path, Path], tmp_path: Path, connection_file: Path
+) -> None:
+    job = (*pair, "--method", "linear", "--topology", "keep", "--frames", 20000, "--connect", connection_file)
+    process = start("morph", *job, "--out", "out", cwd=tmp_path)
+    wait_for(process, "receiving")
+    process.send_signal(signal.SIGINT)
+    status, said = interrupt_when(process, "are to come (Ctrl-C again: cancel, keep nothing)")
+    assert status == 130
+    assert "Traceback" not in said
+    assert not (tmp_path / "out").exists()
+    assert not list(tmp_path.glob(".tweenfield-*"))
+
+
 def test_ctrl_c_cancels_what_is_not_trained_yet(pair: tuple[Path, Path], tmp_path: Path, connection_file: Path) -> None:
     words = ("morph", *pair, *LONG, connection_file, "--out")
     first = start(*words, "first", cwd=tmp_path)
