@@ -37,3 +37,13 @@ def interpolate(
     """Values of the vertices at surface points [n, ...]."""
     corners = values[triangles[faces]]  # [n, 3, ...]
     return np.asarray(np.einsum("nk,nk...->n...", barycentric, corners))
+
+
+def farthest_points(points: Float64, n: int) -> Int64:
+    """Indices [min(n, N)] of points [N, 3], each the farthest from those before; the first is far from the mean."""
+    chosen = [int(np.linalg.norm(points - points.mean(axis=0), axis=1).argmax())]
+    distance = np.linalg.norm(points - points[chosen[0]], axis=1)
+    while len(chosen) < min(n, len(points)):
+        chosen.append(int(distance.argmax()))
+        distance = np.minimum(distance, np.linalg.norm(points - points[chosen[-1]], axis=1))
+    return np.array(chosen, np.int64)
