@@ -79,7 +79,8 @@ def add_timeline_options(parser: argparse.ArgumentParser) -> None:
         "--resolution",
         metavar="N",
         type=whole_number(*RESOLUTIONS),
-        help="cells along the longest side of a frame that has faces of its own; default 128",
+        help="cells along the longest side of a frame that has faces of its own, "
+        f"{RESOLUTIONS[0]} to {RESOLUTIONS[1]}; default 128",
     )
     add(
         "--largest-part",

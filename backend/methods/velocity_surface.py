@@ -55,8 +55,8 @@ def fit_surface(pair: Pair, settings: VelocitySettings, run: Run) -> FieldMorph:
         if motion is not None and isinstance(motion.velocity, VelocityField):
             return _fit_as_published(pair, motion, motion.velocity, settings, run)
         run.warn(
-            f"surface {settings.surface!r}, the paper's own training, needs a match of the two meshes and no stops "
-            "between them; the labels were used"
+            f"surface {settings.surface!r}, the paper's own training, needs a match of the two meshes, and a V of one "
+            "pair (supervision matching has another with stops, distortion or stretching); the labels were used"
         )
     with run.phase("distances"):
         blended = BlendedDistance(carried)
