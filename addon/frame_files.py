@@ -92,8 +92,10 @@ def finish(folder: Path) -> None:
 
 
 def discard(folder: Path) -> None:
-    """Removes a folder with its frames."""
+    """Removes a folder with its frames, and the folder around it if that has nothing else."""
     shutil.rmtree(folder, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        folder.parent.rmdir()
 
 
 def blend_path(path: Path) -> str:

@@ -54,5 +54,8 @@ def morph_from_bytes(data: bytes) -> tuple[Morph, dict[str, Any]]:
     facts: dict[str, Any] = json.loads(metadata.get("tweenfield", "{}"))
     if facts.get("format") != FORMAT:
         raise SettingError(f"not a Tweenfield morph of this version (its format is {facts.get('format')!r})")
-    source = mesh_from_arrays(under("source", tensors), facts)
-    return get(facts["method"]).restore(source, under("morph", tensors), facts["values"]), facts
+    try:
+        source = mesh_from_arrays(under("source", tensors), facts)
+        return get(facts["method"]).restore(source, under("morph", tensors), facts["values"]), facts
+    except (KeyError, IndexError, TypeError) as error:
+        raise SettingError(f"a damaged Tweenfield morph, or one of another version ({error!r})") from error

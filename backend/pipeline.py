@@ -20,7 +20,7 @@ from backend.correspondence.vertex_order import from_vertex_order
 from backend.geometry.repair import WorkingMesh, beside, working_mesh, working_pair
 from backend.memory import peak_memory, reset_peak_memory
 from backend.methods.method import Method, Morph, Pair
-from backend.methods.registry import get, spec, specs
+from backend.methods.registry import get, methods, spec, specs
 from backend.methods.targets import landed, landing_on
 from backend.timeline import times_of
 from backend.topology import choose
@@ -130,15 +130,19 @@ def _check_wishes(request: MorphRequest, method: Method) -> None:
     """Whether the method can do what is asked of it beyond its settings."""
     spec(method).check_topology(request.topology, specs())
     if request.stops and not method.passes_stops:
-        raise SettingError(f"method {method.name} knows no poses between source and target; leave the stops out")
+        able = " or ".join(name for name, other in methods().items() if other.passes_stops)
+        raise SettingError(
+            f"method {method.name} knows no poses between source and target; leave them out (--through), or choose "
+            f"method {able}"
+        )
 
 
 def _stops(request: MorphRequest, pair: Pair, run: Run) -> tuple[Landing, ...]:
     """The source surface posed on every stop."""
     if request.stops and pair.correspondence is None:
         raise CorrespondenceError(
-            "a motion through stops needs to know which point of the source goes where on the target; give a table of "
-            "vertex pairs, or leave the stops out"
+            "a motion through poses (--through) needs to know which point of the source goes where on the target; give "
+            "a table of vertex pairs, or leave the poses out"
         )
     found = []
     for number, stop in enumerate(request.stops, 1):
@@ -147,7 +151,7 @@ def _stops(request: MorphRequest, pair: Pair, run: Run) -> tuple[Landing, ...]:
         for message in surface.warnings:
             run.warn(message)
         if stop.pairs is None:
-            match = from_vertex_order(request.source, stop.mesh, role)
+            match = from_vertex_order(request.source, stop.mesh, role, "--through-tables on the command line")
         else:
             counts = request.source.n_vertices, stop.mesh.n_vertices
             match = check_pairs(stop.pairs, stop.weights, *counts, f"table of {role}")

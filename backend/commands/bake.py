@@ -14,13 +14,14 @@ from backend.commands.progress import Progress
 
 
 def add_arguments(parser: Parser) -> None:
-    from backend.commands.job import TIMELINE_DEFAULTS, add_timeline_options
+    from backend.commands.job import GLTF_HELP, TIMELINE_DEFAULTS, add_timeline_options
 
     parser.add_argument(
         "morph", type=Path, metavar="MORPH", help="morph.safetensors of a result, or finished.bin of a job"
     )
     parser.add_argument("--out", type=Path, metavar="DIR", required=True, help="folder for the result")
     parser.add_argument("--force", action="store_true", help="put the result into a folder that holds other files, too")
+    parser.add_argument("--gltf", action="store_true", help=GLTF_HELP)
     add_timeline_options(parser)
     parser.set_defaults(**TIMELINE_DEFAULTS)
 
@@ -56,9 +57,11 @@ def _bake(arguments: argparse.Namespace, progress: Progress, interrupt: Interrup
         )
         progress.note(f"warning: {warnings[0]}")
     with output_folder(arguments.out, arguments.force) as folder:
-        result = ResultFolder(folder, timeline.frames, carry_names(arguments.carry))
+        result = ResultFolder(folder, timeline.frames, carry_names(arguments.carry), keep_all=arguments.gltf)
         done = bake_here(morph, timeline, carry, result, progress, interrupt)
         report = {"files": {"morph": str(arguments.morph)}, **about, "versions": versions(), "warnings": warnings}
+        if arguments.gltf:
+            report = result.with_gltf(report)
         return complete_report(result, timeline, report, None if done else "baking")
 
 

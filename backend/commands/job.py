@@ -35,6 +35,7 @@ TIMELINE_DEFAULTS: Final[dict[str, Any]] = {
     "largest_part": Timeline.largest_part,
     "carry": [],
 }
+GLTF_HELP = "write morph.glb, too: one file with morph targets and UVs"
 
 
 def add_job_options(parser: argparse.ArgumentParser) -> None:
@@ -74,12 +75,13 @@ def add_timeline_options(parser: argparse.ArgumentParser) -> None:
     add("--frames", metavar="N", type=whole_number(2, MAX_FRAMES), help="frames, both ends included; default 24")
     add("--easing", type=choice(*EASINGS), metavar="E", help=f"{', '.join(EASINGS)}; default linear")
     add("--constant-speed", action=argparse.BooleanOptionalAction, help="re-time so that the mean speed is constant")
-    add("--reverse", action=argparse.BooleanOptionalAction, help="from the target to the source")
+    add("--reverse", action=argparse.BooleanOptionalAction, help="the same motion played backwards, its easing, too")
     add(
         "--resolution",
         metavar="N",
         type=whole_number(*RESOLUTIONS),
-        help="cells along the longest side of a frame that has faces of its own; default 128",
+        help="cells along the longest side of a frame that has faces of its own, "
+        f"{RESOLUTIONS[0]} to {RESOLUTIONS[1]}; default 128",
     )
     add(
         "--largest-part",

@@ -22,7 +22,14 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: Parser) -> None:
-    from backend.commands.job import DEFAULTS, TIMELINE_DEFAULTS, add_job_options, add_timeline_options, read_config
+    from backend.commands.job import (
+        DEFAULTS,
+        GLTF_HELP,
+        TIMELINE_DEFAULTS,
+        add_job_options,
+        add_timeline_options,
+        read_config,
+    )
 
     add = parser.add_argument
     add("source", nargs="?", type=Path, metavar="SOURCE", help="mesh to start from (OBJ, PLY, OFF, STL, glTF)")
@@ -30,7 +37,7 @@ def add_arguments(parser: Parser) -> None:
     add_data_options(parser)
     add("--out", type=Path, metavar="DIR", help="folder for the result; an earlier result in it is replaced")
     add("--force", action="store_true", help="put the result into a folder that holds other files, too")
-    add("--gltf", action="store_true", help="write morph.glb, too: one file with morph targets and UVs")
+    add("--gltf", action="store_true", help=GLTF_HELP)
     add_job_options(parser)
     add_timeline_options(parser)
     add("--config", type=Path, metavar="FILE", help="TOML file with these options and a table [settings]")
@@ -91,7 +98,9 @@ def _here(arguments: argparse.Namespace, progress: Progress, interrupt: Interrup
         if not bake_here(morph, request.timeline, request.carry, result, progress, interrupt):
             stopped = "baking"
         interrupt.next_part()
-        report = _with_gltf(arguments, result, _named(arguments, report))
+        report = _named(arguments, report)
+        if arguments.gltf:
+            report = result.with_gltf(report)
         return finish(result, _job(request, report, stopped, morph), report, progress, interrupt)
 
 
@@ -113,7 +122,9 @@ def _at_backend(arguments: argparse.Namespace, progress: Progress, interrupt: In
             (folder / "morph.safetensors").write_bytes(outcome.morph)
             morph = _restored(outcome.morph, outcome.report)
             job = _job(request, outcome.report, outcome.report.get("interrupted"), morph)
-            report = _with_gltf(arguments, result, _named(arguments, outcome.report))
+            report = _named(arguments, outcome.report)
+            if arguments.gltf:
+                report = result.with_gltf(report)
             return finish(result, job, report, progress, interrupt)
     finally:
         client.close()
@@ -123,17 +134,6 @@ def _result(arguments: argparse.Namespace, request: MorphRequest, folder: Path) 
     from backend.commands.result import ResultFolder, carry_names
 
     return ResultFolder(folder, request.timeline.frames, carry_names(arguments.carry), keep_all=arguments.gltf)
-
-
-def _with_gltf(arguments: argparse.Namespace, result: ResultFolder, report: dict[str, Any]) -> dict[str, Any]:
-    """Writes morph.glb if that is asked for; frames that do not fit into one are a warning of the report."""
-    if not arguments.gltf:
-        return report
-    try:
-        result.write_gltf()
-    except ValueError as error:
-        return {**report, "warnings": [*report["warnings"], f"morph.glb was not written: {error}"]}
-    return report
 
 
 def _restored(data: bytes, report: dict[str, Any]) -> Morph | None:

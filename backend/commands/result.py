@@ -84,6 +84,14 @@ class ResultFolder:
 
         write_morph_gltf(self.folder / "morph.glb", [mesh for _, mesh in self.kept], GLTF_FRAMES_PER_SECOND)
 
+    def with_gltf(self, report: dict[str, Any]) -> dict[str, Any]:
+        """Writes morph.glb; frames that do not fit into one are a warning of the report."""
+        try:
+            self.write_gltf()
+        except ValueError as error:
+            return {**report, "warnings": [*report["warnings"], f"morph.glb was not written: {error}"]}
+        return report
+
 
 @dataclass(frozen=True, eq=False)
 class Job:

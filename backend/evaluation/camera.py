@@ -14,6 +14,7 @@ from backend.geometry.arrays import Float64
 DISTANCE = 3.5  # from the middle, in diagonals: a long lens
 ELEVATION = 14.0  # degrees above the horizon
 TURN = 24.0  # degrees away from the broadest side, so that depth is seen
+STANDING = 0.1  # share of the shape seen from above that its lowest slab has, at least, if that is what it stands on
 DIRECTIONS = 24  # azimuths tried
 MARGIN = 0.06  # of the larger side
 CAPTION = 0.09  # of the height, below, for the time
@@ -52,10 +53,11 @@ class Camera:
 
 
 def choose_up(frames: Sequence[Float64]) -> Float64:
-    """The axis [3] that points upwards: y, unless the shape plainly stands on a broader base along z."""
-    base_y = np.mean([_base(frame, 1) for frame in frames])
-    base_z = np.mean([_base(frame, 2) for frame in frames])
-    return np.array([0.0, 0.0, 1.0]) if base_z > 2.0 * base_y else np.array([0.0, 1.0, 0.0])
+    """The axis [3] that points upwards: y, unless the first and last shape plainly stand on a broad base along z."""
+    ends = [frames[0], frames[-1]]
+    base_y, base_z = (np.mean([_base(frame, axis) for frame in ends]) for axis in (1, 2))
+    standing = base_z > STANDING and base_z > 2.0 * base_y
+    return np.array([0.0, 0.0, 1.0]) if standing else np.array([0.0, 1.0, 0.0])
 
 
 def _base(points: Float64, axis: int) -> float:

@@ -14,6 +14,7 @@ from backend.fields.residual import ResidualField, ResidualShape
 from backend.methods.blended_distance import BlendedDistance
 from backend.methods.carried_pair import CarriedPair
 from backend.methods.field_morph import MovingField
+from backend.methods.state import load_weights, weights_of
 from backend.methods.thin_pair import ThinPair
 
 Float = NDArray[np.float64]
@@ -49,7 +50,7 @@ class CorrectedField(MovingField):
 
     def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         arrays, values = self.carried.state()
-        weights = {f"residual.{k}": v.detach().cpu().numpy() for k, v in self._residual.state_dict().items()}
+        weights = weights_of("residual", self._residual)
         own = {"residual": asdict(self._residual.shape), "steepest": self._steepest}
         return arrays | weights, {"carried": values, **own}
 
@@ -57,6 +58,5 @@ class CorrectedField(MovingField):
     def restored(carried: CarriedPair, arrays: Any, values: Any) -> CorrectedField:
         """The field whose ``state()`` was ``arrays`` and ``values``."""
         residual = ResidualField(ResidualShape(**values["residual"]))
-        prefix = "residual."
-        residual.load_state_dict({k[len(prefix) :]: torch.tensor(v) for k, v in arrays.items() if k.startswith(prefix)})
+        load_weights("residual", residual, arrays)
         return CorrectedField(carried, BlendedDistance(carried), residual, values["steepest"])

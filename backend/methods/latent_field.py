@@ -18,6 +18,7 @@ from backend.geometry.triangles import box_around
 from backend.methods.carried_pair import RigidPair
 from backend.methods.field_morph import MovingField
 from backend.methods.state import load_weights, weights_of
+from backend.methods.thin_pair import ThinPair
 from backend.training.shape_samples import Shape
 
 Float = NDArray[np.float64]
@@ -69,6 +70,10 @@ class LatentField(MovingField):
             found = found + share * (self._distances[k](inward) - self._values(inward, k / self._legs))
         return frame.length(t) * found
 
+    def thin(self, t: float, resolution: int) -> tuple[Float, ...]:
+        """At both ends, where they are exact; the network between them knows nothing as thin."""
+        return self._thin.at(t, resolution) if self._corrected and t in (0.0, 1.0) else ()
+
     def box(self, t: float) -> tuple[Float, Float]:
         frame = self.carried.frame
         every = [*self.carried.at(t)]
@@ -100,6 +105,13 @@ class LatentField(MovingField):
     @cached_property
     def _distances(self) -> list[SignedSurface]:
         return [SignedSurface(shape.positions, shape.triangles, shape.sides) for shape in self.shapes]
+
+    @cached_property
+    def _thin(self) -> ThinPair:
+        length, shapes = self.carried.frame.length, self.shapes
+        return ThinPair(
+            self.carried, (shapes[0].sides.grown(length(0.0)), shapes[-1].sides.grown(length(1.0))), self.box
+        )
 
     def _correction(self, t: float) -> tuple[int, float]:
         """The shape nearest in time, and how far the field is corrected towards it."""

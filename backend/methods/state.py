@@ -9,6 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from protocol.settings import SettingError
+
 Arrays = Mapping[str, NDArray[Any]]
 
 
@@ -29,5 +31,8 @@ def weights_of(name: str, network: nn.Module) -> dict[str, NDArray[Any]]:
 
 
 def load_weights(name: str, network: nn.Module, arrays: Arrays) -> None:
-    """Gives a network of the same shape the weights that ``weights_of`` made ``arrays`` of."""
-    network.load_state_dict({key: torch.tensor(weight) for key, weight in under(name, arrays).items()})
+    """Gives a network of the same shape the weights that ``weights_of`` made ``arrays`` of. Raises ``SettingError``."""
+    try:
+        network.load_state_dict({key: torch.tensor(weight) for key, weight in under(name, arrays).items()})
+    except RuntimeError as error:  # torch says so where names or shapes differ
+        raise SettingError(f"the weights of {name!r} are missing or not those of its network") from error

@@ -38,6 +38,7 @@ from protocol.mesh import MeshData
 
 MOTION_SHARE = 0.6  # of a time budget, for V; the rest is for f
 LEARNING_RATE = 2e-3
+ROUGH = 0.25  # share of the preset's steps under which the surface is hardly trained
 STEEPER = 1.5  # the gradient of the network may be this many times longer than at any label
 SURFACE_POINTS = 20_000  # of each surface, as the paper samples it
 
@@ -55,8 +56,8 @@ def fit_surface(pair: Pair, settings: VelocitySettings, run: Run) -> FieldMorph:
         if motion is not None and isinstance(motion.velocity, VelocityField):
             return _fit_as_published(pair, motion, motion.velocity, settings, run)
         run.warn(
-            f"surface {settings.surface!r}, the paper's own training, needs a match of the two meshes and no stops "
-            "between them; the labels were used"
+            f"surface {settings.surface!r}, the paper's own training, needs a match of the two meshes, and a V of one "
+            "pair (supervision matching has another with stops, distortion or stretching); the labels were used"
         )
     with run.phase("distances"):
         blended = BlendedDistance(carried)
@@ -88,6 +89,11 @@ def fit_surface(pair: Pair, settings: VelocitySettings, run: Run) -> FieldMorph:
     with run.phase("surface"):
         outcome = fit_residual(residual, labels, fit, run, 0.0, morph)
     run.facts |= outcome.facts("surface")
+    if outcome.steps < ROUGH * settings.surface_steps:
+        run.warn(
+            f"the time was up after {outcome.steps} of {settings.surface_steps} steps of the surface, so it may shrink "
+            "between the ends where the match says little; give it more time"
+        )
     return morph(residual)
 
 

@@ -187,6 +187,8 @@ def test_gltf_has_every_frame_and_the_uvs(command: Command, pair: tuple[Path, Pa
     assert len(primitive["targets"]) == 4
     assert "TEXCOORD_0" in primitive["attributes"]
     assert len(document["animations"]) == 1
+    done(command("bake", "out/morph.safetensors", "--out", "again", "--frames", 5, "--gltf"))
+    assert (tmp_path / "again" / "morph.glb").read_bytes() == data
 
 
 def test_the_summary_is_in_sizes_of_the_target() -> None:

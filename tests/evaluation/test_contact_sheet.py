@@ -98,6 +98,8 @@ def test_standing_shapes_tell_which_way_is_up() -> None:
     np.testing.assert_array_equal(choose_up([standing]), [0, 0, 1])
     np.testing.assert_array_equal(choose_up([standing[:, [1, 2, 0]]]), [0, 1, 0])
     np.testing.assert_array_equal(choose_up([standing * [1, 1, 0]]), [0, 1, 0])
+    melted = np.concatenate([body, body[:5] * 0.1])
+    np.testing.assert_array_equal(choose_up([melted, standing, melted]), [0, 1, 0])
 
 
 FEET = ([1, 1, 0], [1, -1, 0], [-1, 1, 0], [-1, -1, 0])

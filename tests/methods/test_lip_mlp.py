@@ -17,7 +17,7 @@ from backend.flow.co_moving import CoMoving
 from backend.geometry.metrics import topology
 from backend.geometry.repair import working_pair
 from backend.geometry.signed_distance import SignedSurface
-from backend.geometry.triangles import signed_volume
+from backend.geometry.triangles import areas, signed_volume
 from backend.losses.envelope import envelope
 from backend.losses.known_distance import known_distance
 from backend.methods.carried_pair import RigidPair
@@ -122,6 +122,17 @@ def test_the_ends_are_exact_and_the_report_says_how_far_the_network_was(ring):
         assert 0.0 < trained.report[f"raw_chamfer_t{t:.0f}"] < 0.02
     assert trained.report["topology"] == "remesh"
     assert trained.report["training_steps"] == 400
+
+
+def test_a_sheet_is_one_shell_at_coarse_cells():
+    """At the ends, the cells get as small as the shell wants."""
+    pair = grid(12, 1.0), icosphere(2, 0.5)
+    trained = train(request_for(pair, "lip_mlp", settings={"steps": 1}), Run())
+    coarse = trained.morph.at_resolution(16).frame(0.0)
+    shell = topology(coarse.n_vertices, coarse.triangles())
+    assert (shell["closed"], shell["components"], shell["genus"]) == (True, 1, 0)
+    area = 1.0 + 4 * 0.5 / 64  # of half of it, with the rim
+    assert areas(coarse.positions(), coarse.triangles()).sum() == pytest.approx(2 * area, rel=0.1)
 
 
 def test_the_correction_fades_smoothly(ring):

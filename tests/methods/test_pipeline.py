@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import load, save
 
 import backend
 from backend.checkpoint import morph_from_bytes, morph_to_bytes
@@ -98,6 +100,21 @@ def test_a_morph_comes_back_from_its_file(fox, method, trained):
 def test_a_file_that_is_no_morph_is_refused(fox, trained):
     with pytest.raises(SettingError, match="not a Tweenfield morph"):
         morph_from_bytes(b"nothing of the kind")
+
+
+@pytest.mark.parametrize("method", EVERY)
+def test_a_file_that_lost_a_part_is_refused_in_words(fox, method, trained):
+    request = request_for(fox, method)
+    data = morph_to_bytes(trained[1] if method == "velocity_field" else train(request, Run()), request)
+    tensors = load(data)
+    metadata = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
+    for lost in (name for name in tensors if "attribute" not in name):
+        with pytest.raises(SettingError, match=r"missing|damaged"):
+            morph_from_bytes(save({name: array for name, array in tensors.items() if name != lost}, metadata))
+    without_values = json.loads(metadata["tweenfield"])
+    del without_values["values"]
+    with pytest.raises(SettingError, match=r"damaged.*values"):
+        morph_from_bytes(save(tensors, {"tweenfield": json.dumps(without_values)}))
 
 
 def test_a_turn_keeps_its_area_and_its_middle(turned):

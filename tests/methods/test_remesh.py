@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
+from safetensors.numpy import load, save
 
 from backend.checkpoint import morph_from_bytes, morph_to_bytes
 from backend.flow.co_moving import CoMoving
@@ -21,6 +24,7 @@ from backend.methods.velocity_surface import surface_training
 from backend.pipeline import bake, train
 from backend.training.run import Run
 from protocol.messages import Timeline
+from protocol.settings import SettingError
 from tests.meshes import icosphere, torus, triangle_mesh
 from tests.methods.conftest import request_for
 
@@ -79,6 +83,18 @@ def test_without_a_match_a_hole_closes_once_and_the_ends_are_exact():
     finer = trained.morph.at_resolution(60).frame(0.4)
     coarser = trained.morph.at_resolution(40).frame(0.4)
     assert finer.n_faces > 1.8 * coarser.n_faces
+
+
+def test_a_surface_without_its_weights_is_refused_in_words():
+    request, trained, _ = remeshed((torus(), icosphere(2, 1.1)), resolution=16, frames=2, settings={"surface_steps": 2})
+    data = morph_to_bytes(trained, request)
+    metadata = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
+    tensors = load(data)
+    lost = [name for name in tensors if ".residual." in name]
+    assert lost
+    for left_out in lost:
+        with pytest.raises(SettingError, match="weights of 'residual' are missing"):
+            morph_from_bytes(save({name: array for name, array in tensors.items() if name != left_out}, metadata))
 
 
 @pytest.mark.parametrize("surface", ["separate", "joint"])

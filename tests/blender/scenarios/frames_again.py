@@ -76,6 +76,24 @@ def check_cancel_and_another_file(facts: Any) -> None:
         assert files() == there
 
 
+def check_a_cancel_leaves_no_folder_behind(facts: Any) -> None:
+    blend = Path(bpy.app.tempdir) / "cancelled.blend"
+    bpy.ops.wm.save_as_mainfile(filepath=str(blend))
+    folder = blend.with_name("cancelled_tweenfield")
+    settings = pair(frames_as="one_object", keys=60)
+    for kept in (False, True):
+        bpy.ops.tweenfield.morph()
+        pump_until(lambda: session().job is not None and session().job.frames >= 3)
+        assert folder.is_dir()
+        bpy.ops.tweenfield.cancel()
+        assert folder.exists() == kept
+        if not kept:
+            settings.keys = 5
+            morph()  # the folder is needed from here on
+            settings.keys = 60
+    assert [path.name for path in folder.iterdir()] == ["A to B 001"]
+
+
 def check_undo_while_frames_arrive(facts: Any) -> None:
     for way in ("keyed_objects", "one_object"):
         inside.empty_file()
