@@ -14,6 +14,7 @@ from protocol.flow_control import MAX_CREDIT
 from protocol.limits import Limits, WireError
 from protocol.mesh import MeshData, MeshError, check_faces, check_structure
 from protocol.messages import (
+    CORRESPONDENCES,
     EASINGS,
     TOPOLOGIES,
     Bake,
@@ -24,6 +25,9 @@ from protocol.messages import (
     Frame,
     Gone,
     JobState,
+    Match,
+    Matched,
+    MatchRequest,
     MorphRequest,
     Preview,
     PreviewSeen,
@@ -36,6 +40,7 @@ from protocol.messages import (
 
 JOB = re.compile(r"[0-9a-z-]{1,64}\Z")
 MAX_FRAMES = 100_000  # of one timeline
+MAX_LANDMARKS = 50
 RESOLUTIONS = (8, 1024)  # least and most cells along the longest side of an extracted frame
 
 
@@ -88,16 +93,40 @@ def _check_match(pairs: NDArray[Any] | None, weights: NDArray[Any] | None, where
         _require(fits, "bad-table", f"{where}: weights have shape {list(weights.shape)}; one number per pair is needed")
 
 
+def _check_landmarks(way: str, landmarks: NDArray[Any] | None, where: str) -> None:
+    """Landmarks [L, 2] and the way that is to use them, as far as that can be said without the meshes."""
+    count = 0
+    if landmarks is not None:
+        shape = list(landmarks.shape)
+        pairs = len(shape) == 2 and shape[1] == 2
+        _require(pairs, "bad-table", f"{where}: landmarks have shape {shape}; it must be [L, 2]")
+        count = len(landmarks)
+    _require(count <= MAX_LANDMARKS, "bad-table", f"there are {count} landmarks; at most {MAX_LANDMARKS} are taken")
+    _require(count > 0 or way != "landmarks", "bad-table",
+             "the way landmarks has no landmarks to go by: give some, or choose auto")  # fmt: skip
+    _require(count == 0 or way not in ("vertex-order", "table"), "bad-table",
+             f"landmarks do not go with {way}, which says it all: leave them out, or choose auto")  # fmt: skip
+
+
+def check_match_request(request: MatchRequest, limits: Limits, where: str) -> None:
+    ways = [way for way in CORRESPONDENCES if way != "table"]
+    named = request.way in ways
+    _require(named, "bad-setting", f"way is {request.way[:40]!r}; it must be one of {', '.join(ways)}")
+    _check_landmarks(request.way, request.landmarks, where)
+
+
 def check_stop(stop: Stop, limits: Limits, where: str) -> None:
     _check_match(stop.pairs, stop.weights, where)
 
 
 def check_request(request: MorphRequest, limits: Limits, where: str) -> None:
-    known = request.correspondence in ("auto", "vertex-order", "table")
-    _require(known, "bad-setting", "correspondence must be auto, vertex-order or table")
-    _require((request.correspondence == "table") == (request.pairs is not None), "bad-table",
+    way = request.correspondence
+    known = way in CORRESPONDENCES
+    _require(known, "bad-setting", f"correspondence is {way[:40]!r}; it must be one of {', '.join(CORRESPONDENCES)}")
+    _require((way == "table") == (request.pairs is not None), "bad-table",
              "pairs are given with correspondence = table, and only with it")  # fmt: skip
     _check_match(request.pairs, request.weights, where)
+    _check_landmarks(way, request.landmarks, where)
     named = request.topology in TOPOLOGIES
     _require(named, "bad-setting", f"topology is {request.topology[:40]!r}; it must be one of {', '.join(TOPOLOGIES)}")
     if request.seconds is not None:
@@ -151,6 +180,20 @@ def check_preview(preview: Preview, limits: Limits, where: str) -> None:
     _require(alone, "bad-message", f"{where} needs a mesh for each of its {shape[0]} times and no vertices, or no mesh")
 
 
+def check_matched(matched: Matched, limits: Limits, where: str) -> None:
+    check_job(matched.job, where)
+    count = len(matched.vertices)
+    _check_size(count, 0, limits, where)
+    shapes = matched.vertices.shape, matched.points.shape, matched.confidence.shape
+    _require(shapes == ((count,), (count, 3), (count,)), "bad-message",
+             f"{where} needs vertices [V], points [V, 3] and confidence [V]")  # fmt: skip
+    low = int(matched.vertices.min(initial=0))
+    _require(low >= -1, "bad-message", f"{where} names vertex {low}; where there is none, it must be -1")
+    sure = bool(((matched.confidence >= 0) & (matched.confidence <= 1)).all())
+    _require(sure and bool(np.isfinite(matched.points).all()), "bad-message",
+             f"{where} needs finite points and a confidence in 0..1")  # fmt: skip
+
+
 def check_credit(credit: Credit, limits: Limits, where: str) -> None:
     check_job(credit.job, where)
     fits = 1 <= credit.frames <= MAX_CREDIT
@@ -185,8 +228,10 @@ CHECKS: dict[type, Callable[[Any, Limits, str], None]] = {
     Timeline: check_timeline,
     Stop: check_stop,
     MorphRequest: check_request,
+    MatchRequest: check_match_request,
     Submit: _job_only,
     Bake: check_bake,
+    Match: _job_only,
     Cancel: _job_only,
     Resume: _not_negative("next_seq"),
     Credit: check_credit,
@@ -196,6 +241,7 @@ CHECKS: dict[type, Callable[[Any, Limits, str], None]] = {
     Preview: check_preview,
     Frame: check_frame,
     Finished: _job_only,
+    Matched: check_matched,
     Error: _job_or_none,
     Gone: _job_only,
 }

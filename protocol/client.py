@@ -23,6 +23,9 @@ from protocol.messages import (
     Frame,
     Gone,
     JobState,
+    Match,
+    Matched,
+    MatchRequest,
     Message,
     MorphRequest,
     Pong,
@@ -34,7 +37,10 @@ from protocol.messages import (
     Welcome,
 )
 from protocol.states import is_terminal
+from protocol.version import unknown_to
 from protocol.wire import encode
+
+First = Submit | Bake | Match  # what starts a job
 
 
 @dataclass
@@ -42,7 +48,7 @@ class _Job:
     """A job that this client follows."""
 
     window: ReceiveWindow
-    first: Submit | Bake | None  # kept until the backend has it
+    first: First | None  # kept until the backend has it
     total: int = 0  # frames, as far as known
     cancelled: bool = False  # asked for
     finished: bool = False  # the end of its training was asked for
@@ -77,6 +83,7 @@ class Client:
         self.session = session or secrets.token_hex(16)
         self._credit = credit
         self._jobs: dict[str, _Job] = {}
+        self._own: list[Message] = []  # what this side itself has to say
         self._times = times or Times()
         self._context = context or zmq.Context()
         self._owns_context = context is None
@@ -106,10 +113,13 @@ class Client:
         """The jobs that are followed: submitted and not yet at their end."""
         return tuple(self._jobs)
 
-    def submit(self, request: MorphRequest, job: str | None = None) -> str:
-        """Starts a morph, now or as soon as the backend is there. ``WireError`` for what cannot travel."""
+    def submit(self, request: MorphRequest | MatchRequest, job: str | None = None) -> str:
+        """Starts a morph or a match, now or as soon as the backend is there. ``WireError`` for what cannot travel.
+
+        A backend that is too old for it is told by an ``Error`` that ``poll`` gives.
+        """
         job = job or str(uuid.uuid4())
-        self._follow(job, Submit(job, request))
+        self._follow(job, Match(job, request) if isinstance(request, MatchRequest) else Submit(job, request))
         return job
 
     def bake(self, base: str, timeline: Timeline, job: str | None = None) -> str:
@@ -159,7 +169,7 @@ class Client:
         away = self._link.pause()
         for followed in self._jobs.values():
             followed.heard += away
-        messages: list[Message] = []
+        messages, self._own = self._own, []
         count = 0
         while count < max_messages and (budget is None or time.monotonic() - started <= budget):
             wait = 0.0 if messages else max(started + timeout - time.monotonic(), 0.0)
@@ -171,6 +181,8 @@ class Client:
                 break
         self._link.pause()
         self._ask_for_stalled()
+        messages.extend(self._own)
+        self._own = []
         return messages
 
     def close(self, linger: float = 0.0) -> None:
@@ -185,16 +197,22 @@ class Client:
         if self._link.state == "ready":
             self._link.send(encode(message))
 
-    def _follow(self, job: str, first: Submit | Bake) -> None:
+    def _follow(self, job: str, first: First) -> None:
         encode(first)  # refuses here and now what could never be sent
         self._jobs[job] = _Job(ReceiveWindow(self._credit), first, heard=time.monotonic())
         if self._link.state == "ready":
             self._offer(job)
 
     def _offer(self, job: str) -> None:
-        """Sends the job itself."""
+        """Sends the job itself, unless the backend is too old to know what is meant."""
         followed = self._jobs[job]
         if followed.first is not None:
+            unknown = unknown_to(self._link.welcome.protocol, followed.first) if self._link.welcome else ""
+            if unknown:
+                told = f"the backend is older than this program and does not know {unknown}: update the backend"
+                self._own.append(Error("too-old", told, job=job))
+                del self._jobs[job]
+                return
             followed.offered = True
             self._send(followed.first)
             self._grant(job)
@@ -223,7 +241,7 @@ class Client:
         if isinstance(message, Pong):
             return
         if isinstance(message, Welcome):
-            for job, followed in self._jobs.items():
+            for job, followed in list(self._jobs.items()):
                 # What was sent before may have arrived: asking is cheaper than sending two meshes again.
                 if followed.first is None or followed.offered:
                     self._ask(job)
@@ -232,7 +250,7 @@ class Client:
         job = getattr(message, "job", "")
         followed_job = self._jobs.get(job)
         if followed_job is None:
-            if not isinstance(message, Frame | Finished):
+            if not isinstance(message, Frame | Finished | Matched):
                 yield message
             return
         if self._take_of_job(job, followed_job, message):
@@ -261,7 +279,7 @@ class Client:
                 self._offer(job)
             return False
         followed.heard = now
-        ended = isinstance(message, Finished | Gone)
+        ended = isinstance(message, Finished | Matched | Gone)
         if isinstance(message, JobState):
             followed.total = max(followed.total, message.total_frames)
             ended = is_terminal(message.state) and message.state != "done"

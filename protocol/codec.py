@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from protocol.checks import CHECKS
 from protocol.limits import LIMITS, Limits, WireError
-from protocol.messages import ASIDE
+from protocol.messages import ASIDE, LATER
 
 DTYPES = {code: np.dtype("<" + code) for code in ("f4", "f8", "i4", "u4", "u1")}  # nothing else is ever sent
 SCALARS = (bool, int, float, str)
@@ -58,6 +58,8 @@ def codec(annotation: Any) -> Codec:
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated and ASIDE in arguments[1:]:
         return _document(codec(arguments[0]))
+    if origin is Annotated:
+        return codec(arguments[0])
     if annotation in SCALARS:
         return _scalar((annotation,))
     if annotation is Any:
@@ -237,12 +239,18 @@ def _document(inner: Codec) -> Codec:
 def _dataclass(kind: type) -> Codec:
     hints = get_type_hints(kind, include_extras=True)
     parts = {f.name: (codec(hints[f.name]), _optional(f)) for f in fields(kind)}
+    later = {name for name in parts if LATER in getattr(hints[name], "__metadata__", ())}
     check = CHECKS.get(kind)
 
     def pack(value: Any, transfer: Transfer, where: str) -> dict[str, Any]:
         if type(value) is not kind:
             raise wrong(where, value, kind.__name__)
-        return {name: part.pack(getattr(value, name), transfer, f"{where}.{name}") for name, (part, _) in parts.items()}
+        told = {name: getattr(value, name) for name in parts}
+        return {
+            name: parts[name][0].pack(content, transfer, f"{where}.{name}")
+            for name, content in told.items()
+            if content is not None or name not in later
+        }
 
     def unpack(value: Any, transfer: Transfer, where: str) -> Any:
         if not isinstance(value, dict):

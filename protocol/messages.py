@@ -13,13 +13,17 @@ from protocol.mesh import Float32, Float64, Int32, MeshData
 from protocol.settings import MethodSpec, SettingValue
 from protocol.states import State
 
-PROTOCOL = (1, 1)  # (major, minor); majors must match, the lower minor is spoken
+PROTOCOL = (1, 2)  # (major, minor); majors must match, the lower minor is spoken
 
 # Marks a field that travels as a document of its own beside the header, since it may outgrow the header's limit.
 ASIDE: Final[Literal["aside"]] = "aside"
+# Marks a field of a later minor version that is left out while it is None, so that older peers never see it.
+LATER: Final[Literal["later"]] = "later"
 
 EASINGS = ("linear", "ease-in", "ease-out", "ease-in-out")
 TOPOLOGIES = ("auto", "keep", "remesh")
+MATCHINGS = ("landmarks", "spectral", "nonrigid", "implicit-dense")  # ways to find a match
+CORRESPONDENCES = ("auto", "vertex-order", "table", *MATCHINGS)
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,7 @@ class MorphRequest:
     etag: str  # of the MethodSpec that the settings were made for
     preset: str = "standard"
     settings: Mapping[str, SettingValue] = field(default_factory=dict)  # changes to the preset
-    correspondence: str = "auto"  # auto | vertex-order | table
+    correspondence: str = "auto"  # one of CORRESPONDENCES
     pairs: NDArray[np.int32] | None = None  # [K, 2] source and target vertex, with correspondence = table
     weights: Float32 | None = None  # [K], > 0
     timeline: Timeline = field(default_factory=Timeline)
@@ -64,6 +68,18 @@ class MorphRequest:
     preview_frames: int = 0  # coarse frames in each live preview; 0: none
     topology: str = "auto"  # one of TOPOLOGIES: the source's faces, or a surface of its own in every frame
     stops: tuple[Stop, ...] = ()  # in the order of the motion
+    landmarks: Annotated[NDArray[np.int32] | None, LATER] = None  # [L, 2] source and target vertex, for a match
+
+
+@dataclass(frozen=True, eq=False)
+class MatchRequest:
+    """Which point of the target belongs to each vertex of the source: the match alone, without a morph."""
+
+    source: MeshData
+    target: MeshData
+    way: str = "auto"  # one of CORRESPONDENCES, but no table
+    landmarks: NDArray[np.int32] | None = None  # [L, 2] source and target vertex
+    device: str = "auto"  # auto | cpu | cuda | mps
 
 
 # client -> server ---------------------------------------------------------------------------------------------------
@@ -94,6 +110,14 @@ class Bake:
     job: str
     base: str  # id of the finished job
     timeline: Timeline
+
+
+@dataclass(frozen=True, eq=False)
+class Match:
+    """Starts a job that only finds the match of two meshes. It has no frames, and ends with Matched."""
+
+    job: str
+    request: MatchRequest
 
 
 @dataclass(frozen=True)
@@ -222,6 +246,18 @@ class Finished:
     morph: NDArray[np.uint8]
 
 
+@dataclass(frozen=True, eq=False)
+class Matched:
+    """The end of a match: for every vertex of the source its place on the target. Vertices are those of the meshes."""
+
+    job: str
+    vertices: Int32  # [V], the nearest vertex of the target; -1: no counterpart
+    points: Float32  # [V, 3] on the target's surface, in the target's origin and scale; 0 without a counterpart
+    confidence: Float32  # [V] in 0..1; 0 without a counterpart
+    way: str  # how it was found; "none": no match that can be trusted
+    said: tuple[str, ...]  # for the artist: what was chosen, how sure it is, what would help
+
+
 @dataclass(frozen=True)
 class Error:
     """An error as data; ``job`` is empty when it belongs to no job."""
@@ -251,9 +287,9 @@ class Pong:
     session: str  # the server's id
 
 
-CLIENT_MESSAGES = (Hello, Submit, Bake, Cancel, Finish, Resume, Credit, PreviewSeen, Ping, Shutdown)
-SERVER_MESSAGES = (Welcome, Refused, JobState, Progress, Preview, Frame, Finished, Error, Gone, Pong)
+CLIENT_MESSAGES = (Hello, Submit, Bake, Match, Cancel, Finish, Resume, Credit, PreviewSeen, Ping, Shutdown)
+SERVER_MESSAGES = (Welcome, Refused, JobState, Progress, Preview, Frame, Finished, Matched, Error, Gone, Pong)
 
-ClientMessage = Hello | Submit | Bake | Cancel | Finish | Resume | Credit | PreviewSeen | Ping | Shutdown
-ServerMessage = Welcome | Refused | JobState | Progress | Preview | Frame | Finished | Error | Gone | Pong
+ClientMessage = Hello | Submit | Bake | Match | Cancel | Finish | Resume | Credit | PreviewSeen | Ping | Shutdown
+ServerMessage = Welcome | Refused | JobState | Progress | Preview | Frame | Finished | Matched | Error | Gone | Pong
 Message = ClientMessage | ServerMessage

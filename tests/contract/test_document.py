@@ -15,7 +15,17 @@ import pytest
 
 from protocol.limits import LIMITS, SOCKET_FRAME
 from protocol.mesh import MeshData
-from protocol.messages import ASIDE, CLIENT_MESSAGES, PROTOCOL, SERVER_MESSAGES, MorphRequest, Stop, Timeline
+from protocol.messages import (
+    ASIDE,
+    CLIENT_MESSAGES,
+    CORRESPONDENCES,
+    PROTOCOL,
+    SERVER_MESSAGES,
+    MatchRequest,
+    MorphRequest,
+    Stop,
+    Timeline,
+)
 from protocol.settings import MethodSpec, SettingSpec
 from protocol.states import AFTER_RESTART, NEXT
 
@@ -84,7 +94,7 @@ def documented(paragraph: str) -> dict[str, str]:
     return {name: without_shapes(kind) + aside for name, kind, aside in found}
 
 
-COMPOSED = (MorphRequest, Stop, MeshData, Timeline, MethodSpec, SettingSpec)
+COMPOSED = (MorphRequest, MatchRequest, Stop, MeshData, Timeline, MethodSpec, SettingSpec)
 
 
 @pytest.mark.parametrize("kind", [*CLIENT_MESSAGES, *SERVER_MESSAGES, *COMPOSED], ids=lambda kind: kind.__name__)
@@ -104,6 +114,12 @@ def test_the_document_lists_every_message_and_no_other_on_the_right_side() -> No
     assert list(paragraphs(section("Client to server"))) == [kind.__name__ for kind in CLIENT_MESSAGES]
     assert list(paragraphs(section("Server to client"))) == [kind.__name__ for kind in SERVER_MESSAGES]
     assert list(paragraphs(section("Composed values"))) == [kind.__name__ for kind in COMPOSED]
+
+
+def test_the_ways_to_match_agree() -> None:
+    named = re.search(r"`correspondence: [^`]*` \(([^)]*)\)", paragraphs(TEXT)["MorphRequest"])
+    assert named
+    assert named[1].split(", ") == list(CORRESPONDENCES)
 
 
 def test_the_version_of_document_and_code_agree() -> None:

@@ -21,7 +21,9 @@ ANY = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=6), inner, max_size=4),
     max_leaves=20,
 )
-NAMES = st.sampled_from(["Hello", "Submit", "Frame", "Welcome", "Finished", "Preview", "Error", "Credit"])
+NAMES = st.sampled_from(
+    ["Hello", "Submit", "Frame", "Welcome", "Finished", "Preview", "Error", "Credit", "Match", "Matched"]
+)
 
 
 def test_mutated_messages_are_refused_or_sound() -> None:

@@ -18,6 +18,9 @@ from protocol.messages import (
     Gone,
     Hello,
     JobState,
+    Match,
+    Matched,
+    MatchRequest,
     Message,
     MorphRequest,
     Ping,
@@ -101,6 +104,30 @@ def request_with_stops() -> MorphRequest:
     )
 
 
+def landmarks() -> np.ndarray:
+    return np.array([[0, 4], [3, 1]], np.int32)
+
+
+def match_request() -> MatchRequest:
+    return MatchRequest(square(), square(1.0), "nonrigid", landmarks(), "cpu")
+
+
+def request_with_landmarks() -> MorphRequest:
+    """What version 1.2 added to a request."""
+    return replace(request(), correspondence="spectral", pairs=None, weights=None, landmarks=landmarks())
+
+
+def matched() -> Matched:
+    return Matched(
+        "job-6",
+        vertices=np.array([4, 1, -1, 3, 0], np.int32),
+        points=np.array([[2, 0.5, 1], [1, 0, 1], [0, 0, 0], [0, 0.75, 1], [0, 0, 1]], np.float32),
+        confidence=np.array([1.0, 0.5, 0.0, 0.75, 0.25], np.float32),
+        way="nonrigid",
+        said=("registered by 2 landmarks", "one more landmark near vertex 2 would help: Maßstab"),
+    )
+
+
 def messages() -> tuple[Message, ...]:
     vertices = square().vertices
     return (
@@ -163,4 +190,10 @@ def messages() -> tuple[Message, ...]:
             square().face_indices,
             attributes=square().attributes,
         ),
+        # added by version 1.2
+        Submit("job-5", request_with_landmarks()),
+        Match("job-6", match_request()),
+        Match("job-7", MatchRequest(square(), square(1.0))),
+        matched(),
+        Matched("job-7", np.full(5, -1, "i4"), np.zeros((5, 3), "f4"), np.zeros(5, "f4"), "none", ()),
     )

@@ -9,7 +9,7 @@ import secrets
 import sys
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +29,7 @@ from protocol.messages import (
     Gone,
     Hello,
     JobState,
+    Match,
     Message,
     Ping,
     Pong,
@@ -40,7 +41,7 @@ from protocol.messages import (
 from protocol.states import State, is_terminal, on_cancel
 from protocol.version import negotiate
 from protocol.wire import WireError, decode, encode
-from tests.protocol.samples import method
+from tests.protocol.samples import matched, method
 
 
 @dataclass
@@ -50,6 +51,7 @@ class SmallJob:
     window: SendWindow = field(default_factory=SendWindow)
     state: State = "done"
     finished: bool = False
+    match: bool = False  # no frames, and another end
 
 
 class SmallBackend(threading.Thread):
@@ -126,9 +128,11 @@ class SmallBackend(threading.Thread):
             self._send(identity, Error("hello-first", "say hello first"))
         elif isinstance(message, Ping):
             self._send(identity, Pong(message.nonce, self._session))
-        elif isinstance(message, Submit | Bake):
+        elif isinstance(message, Submit | Bake | Match):
             state: State = "queued" if self.hold else "done"
-            job = self.jobs.setdefault(message.job, SmallJob(identity, self.frames, state=state))
+            match = isinstance(message, Match)
+            new = SmallJob(identity, 0 if match else self.frames, state=state, match=match)
+            job = self.jobs.setdefault(message.job, new)
             self._attach(message.job, job, identity, 0)
         elif isinstance(message, Resume | Cancel | Finish | Credit):
             self._job_message(identity, message)
@@ -170,7 +174,8 @@ class SmallBackend(threading.Thread):
                     break
                 job.window.sent()
             if is_terminal(job.state) and job.state == "done" and job.window.next_seq >= job.total and not job.finished:
-                job.finished = self._send(job.identity, Finished(name, {"seed": 0}, np.zeros(4, np.uint8)))
+                end = replace(matched(), job=name) if job.match else Finished(name, {"seed": 0}, np.zeros(4, np.uint8))
+                job.finished = self._send(job.identity, end)
 
 
 def frame(job: str, seq: int, total: int, vertices: int = 10) -> Frame:
