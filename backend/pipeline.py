@@ -13,15 +13,16 @@ import numpy as np
 import torch
 
 import backend
-from backend.correspondence.correspondence import Correspondence, CorrespondenceError
+from backend.correspondence.correspondence import CorrespondenceError
 from backend.correspondence.landing import Landing
 from backend.correspondence.table import check_pairs
 from backend.correspondence.vertex_order import from_vertex_order
-from backend.geometry.repair import WorkingMesh, beside, working_mesh, working_pair
+from backend.geometry.repair import beside, working_mesh, working_pair
 from backend.memory import peak_memory, reset_peak_memory
 from backend.methods.method import Method, Morph, Pair
 from backend.methods.registry import get, methods, spec, specs
 from backend.methods.targets import landed, landing_on
+from backend.pairing import correspondence_of, in_order, on_surfaces, way_of
 from backend.timeline import times_of
 from backend.topology import choose
 from backend.training.run import Run
@@ -47,19 +48,18 @@ class BakedFrame:
     carried: tuple[MeshData, ...]
 
 
-def prepare(request: MorphRequest, warn: Callable[[str], None]) -> Pair:
+def prepare(request: MorphRequest, run: Run) -> Pair:
     """Checks and repairs both meshes and settles their correspondence.
 
-    Raises ``MeshError`` or ``CorrespondenceError`` with a message for the artist; repairs go to ``warn``.
+    Raises ``MeshError`` or ``CorrespondenceError`` with a message for the artist; repairs are warnings of the run.
     """
     source_surface, target_surface = working_pair(request.source, request.target)
     for message in (*source_surface.warnings, *target_surface.warnings):
-        warn(message)
-    found = _correspondence(request)
-    on_surfaces = None if found is None else _on_surfaces(found, source_surface, target_surface)
-    by_order = found is not None and found.way == "vertex-order"
+        run.warn(message)
+    found = correspondence_of(request, source_surface, target_surface, run)
+    by_order = in_order(way_of(request.correspondence), request)
     end = request.target.positions() if by_order else None
-    return Pair(request.source, request.target, source_surface, target_surface, on_surfaces, end)
+    return Pair(request.source, request.target, source_surface, target_surface, found, end)
 
 
 def train(request: MorphRequest, run: Run) -> Trained:
@@ -71,7 +71,7 @@ def train(request: MorphRequest, run: Run) -> Trained:
     _check_wishes(request, method)
     torch.manual_seed(run.seed)
     with run.phase("preparing"):
-        pair = landed(prepare(request, run.warn), run)
+        pair = landed(prepare(request, run), run)
         pair = replace(pair, stops=_stops(request, pair, run))
         choice = choose(request.topology, pair, method.topologies)
         pair = replace(pair, topology=choice.topology)
@@ -93,6 +93,7 @@ def train(request: MorphRequest, run: Run) -> Trained:
         "phases": {name: {"seconds": wall, "cpu_seconds": cpu} for name, (wall, cpu) in run.phase_seconds.items()},
         "peak_memory_bytes": peak_memory(),
         **run.facts,
+        "said": list(run.said),
         "warnings": list(run.warnings),
     }
     return Trained(morph, report)
@@ -142,7 +143,7 @@ def _stops(request: MorphRequest, pair: Pair, run: Run) -> tuple[Landing, ...]:
     if request.stops and pair.correspondence is None:
         raise CorrespondenceError(
             "a motion through poses (--through) needs to know which point of the source goes where on the target; give "
-            "a table of vertex pairs, or leave the poses out"
+            "landmarks or a table of vertex pairs, or leave the poses out"
         )
     found = []
     for number, stop in enumerate(request.stops, 1):
@@ -155,42 +156,6 @@ def _stops(request: MorphRequest, pair: Pair, run: Run) -> tuple[Landing, ...]:
         else:
             counts = request.source.n_vertices, stop.mesh.n_vertices
             match = check_pairs(stop.pairs, stop.weights, *counts, f"table of {role}")
-        on_surfaces = _on_surfaces(match, pair.source_surface, surface)
-        found.append(landing_on(pair.source_surface, beside(pair.source_surface, surface), on_surfaces, run, role))
+        there = on_surfaces(match, pair.source_surface, surface)
+        found.append(landing_on(pair.source_surface, beside(pair.source_surface, surface), there, run, role))
     return tuple(found)
-
-
-def _correspondence(request: MorphRequest) -> Correspondence | None:
-    way = request.correspondence.replace("_", "-")
-    if way == "table":
-        if request.pairs is None:
-            raise CorrespondenceError("the correspondence is a table, but no table was given")
-        return check_pairs(request.pairs, request.weights, request.source.n_vertices, request.target.n_vertices)
-    if way == "vertex-order":
-        return from_vertex_order(request.source, request.target)
-    if way != "auto":
-        raise CorrespondenceError(f"correspondence is {way!r}; it must be auto, vertex-order or table")
-    if request.source.same_faces(request.target):
-        return from_vertex_order(request.source, request.target)
-    method = get(request.method)
-    remeshes = "remesh" in method.topologies
-    if method.needs_correspondence and (request.topology == "keep" or not remeshes):
-        raise CorrespondenceError(
-            f"the meshes do not share their vertex order (source: {request.source.n_vertices} vertices, "
-            f"{request.source.n_faces} faces; target: {request.target.n_vertices} vertices, "
-            f"{request.target.n_faces} faces), so it is not known which point goes where. Give a table of vertex "
-            "pairs (Match: Table in Blender, --correspondence FILE on the command line), or vertex-order if the "
-            "numbers do match." + (" Topology remesh (--topology remesh) needs neither." if remeshes else "")
-        )
-    return None
-
-
-def _on_surfaces(found: Correspondence, source: WorkingMesh, target: WorkingMesh) -> Correspondence:
-    """The pairs in the vertex numbers of the two surfaces; pairs of vertices that are on neither are dropped."""
-    a, b = source.vertex_map[found.source], target.vertex_map[found.target]
-    both = (a >= 0) & (b >= 0)
-    if not both.any():
-        raise CorrespondenceError("no pair of the correspondence lies on faces of both meshes; give pairs that do")
-    # Vertices that were welded bring the same pair several times.
-    pairs, first = np.unique(np.stack([a[both], b[both]], axis=1), axis=0, return_index=True)
-    return replace(found, source=pairs[:, 0], target=pairs[:, 1], weights=found.weights[both][first])

@@ -254,7 +254,7 @@ class Matched:
     vertices: Int32  # [V], the nearest vertex of the target; -1: no counterpart
     points: Float32  # [V, 3] on the target's surface, in the target's origin and scale; 0 without a counterpart
     confidence: Float32  # [V] in 0..1; 0 without a counterpart
-    way: str  # how it was found; "none": no match that can be trusted
+    way: str  # how it was found; "none": a guess that cannot be trusted
     said: tuple[str, ...]  # for the artist: what was chosen, how sure it is, what would help
 
 

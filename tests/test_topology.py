@@ -28,7 +28,7 @@ DATA = shared_data()
 def pair_of(source: MeshData, target: MeshData, pairs: np.ndarray | None = None) -> Pair:
     """The pair, its source landed by the table or the vertex order."""
     way = {} if pairs is None else {"correspondence": "table", "pairs": np.asarray(pairs, np.int32)}
-    return landed(prepare(MorphRequest(source, target, "velocity_field", "", **way), lambda message: None), Run())
+    return landed(prepare(MorphRequest(source, target, "velocity_field", "", **way), Run()), Run())
 
 
 def nearest_pairs(source: MeshData, target: MeshData) -> np.ndarray:

@@ -30,6 +30,7 @@ from protocol.messages import (
     Finish,
     Gone,
     Hello,
+    Match,
     Message,
     Ping,
     Pong,
@@ -63,6 +64,10 @@ class _Client:
     told: float
     streams: ClientStreams
     welcomed: bool = False
+
+    @property
+    def knows_matches(self) -> bool:
+        return self.minor >= 2
 
 
 class Desk:
@@ -247,8 +252,11 @@ class Desk:
         stream = client.streams.get(getattr(message, "job", ""))
         if isinstance(message, Ping):
             self._answer(client, Pong(message.nonce, self._session))
-        elif isinstance(message, Submit | Bake):
+        elif isinstance(message, Submit | Bake) or (isinstance(message, Match) and client.knows_matches):
             self._enter(client, message, [part.buffer for part in parts])
+        elif isinstance(message, Match):
+            said = f"Match is no message of protocol {PROTOCOL[0]}.{client.minor}"
+            self._answer(client, Error("unknown-message", said, job=message.job))
         elif isinstance(message, Cancel):
             self._cancel(client, message.job)
         elif isinstance(message, Finish):
@@ -267,7 +275,7 @@ class Desk:
             name = type(message).__name__
             self._answer(client, Error("unknown-message", f"{name} is not a message that a client sends"))
 
-    def _enter(self, client: _Client, message: Submit | Bake, parts: Sequence[memoryview]) -> None:
+    def _enter(self, client: _Client, message: Submit | Bake | Match, parts: Sequence[memoryview]) -> None:
         """Enters a new job. The same job again is answered with its state; its stream starts anew."""
         digest = hashlib.sha256()
         for part in parts:
@@ -300,7 +308,7 @@ class Desk:
             request = replace(request, preview_frames=0)
         return [memoryview(part) for part in wire.encode(replace(submit, request=request))]
 
-    def _record(self, message: Submit | Bake, digest: str) -> JobRecord:
+    def _record(self, message: Submit | Bake | Match, digest: str) -> JobRecord:
         """The record of a new job; ``WireError`` says why it is not taken."""
         waiting = len(self.scheduler.active())
         if waiting >= MAX_QUEUED:
@@ -309,17 +317,26 @@ class Desk:
             request = message.request
             self._catalogue.check(request)
             return JobRecord(message.job, digest, request.device, request.timeline.frames, created=time.time())
+        if isinstance(message, Match):
+            return JobRecord(message.job, digest, message.request.device, 0, created=time.time(), kind="match")
         base = self._journal.records.get(message.base)
         if base is not None and base.base:  # a bake is baked again from the job that was trained
             base = self._journal.records.get(base.base)
         if base is None:
             raise WireError("unknown-job", f"the backend does not have job {message.base} any more; train it again")
+        if base.kind == "match":
+            raise WireError("unknown-job", f"job {message.base} is a match, which has no morph to be baked")
         if base.state != "done":
             raise WireError("unknown-job", f"job {message.base} is {base.state}; only a job that is done can be baked")
         return JobRecord(message.job, digest, base.device, message.timeline.frames, base=base.job, created=time.time())
 
-    def _resume(self, client: _Client, job: str, next_seq: int) -> None:
+    def _found(self, client: _Client, job: str) -> JobRecord | None:
+        """The record of a job, for a client that could take in what it ends with."""
         record = self._journal.records.get(job)
+        return None if record is not None and record.kind == "match" and not client.knows_matches else record
+
+    def _resume(self, client: _Client, job: str, next_seq: int) -> None:
+        record = self._found(client, job)
         if record is None:
             self._answer(client, Gone(job))
             return
@@ -334,7 +351,7 @@ class Desk:
         self.scheduler.revive(job)
 
     def _cancel(self, client: _Client, job: str) -> None:
-        record = self._journal.records.get(job)
+        record = self._found(client, job)
         if record is None:
             self._answer(client, Gone(job))
             return
@@ -346,7 +363,7 @@ class Desk:
                 client.streams.tell_state(after)
 
     def _finish(self, client: _Client, job: str) -> None:
-        if job not in self._journal.records:
+        if self._found(client, job) is None:
             self._answer(client, Gone(job))
             return
         self.scheduler.finish(job)

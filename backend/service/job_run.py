@@ -14,6 +14,7 @@ import backend
 from backend import pipeline
 from backend.checkpoint import morph_from_bytes, morph_to_bytes
 from backend.device import available_devices, choose_device, configure
+from backend.mesh_match import match_meshes
 from backend.methods.method import Morph
 from backend.methods.registry import specs
 from backend.pipeline import BakedFrame
@@ -27,7 +28,21 @@ from protocol import wire
 from protocol.checks import MAX_FRAMES, check_frame
 from protocol.limits import LIMITS, WireError
 from protocol.mesh import MeshData
-from protocol.messages import PROTOCOL, Bake, Finished, Frame, MorphRequest, Preview, Submit, Timeline, Welcome
+from protocol.messages import (
+    PROTOCOL,
+    Bake,
+    Finished,
+    Frame,
+    Match,
+    Matched,
+    MatchRequest,
+    Message,
+    MorphRequest,
+    Preview,
+    Submit,
+    Timeline,
+    Welcome,
+)
 
 PREVIEW_RESOLUTION = 32  # cells along the longest side of a preview with faces of its own
 
@@ -79,9 +94,13 @@ class JobRun:
         self._revision = 0
 
     def run(self) -> None:
-        """Trains unless the morph is there already, then bakes the frames that are not."""
+        """Trains unless the morph is there already, then bakes the frames that are not. Or finds a match."""
         self._progress("preparing", 0, 0, None, None)
-        request, timeline = self._request()
+        message = wire.decode(read_parts(self._folder / REQUEST))
+        if isinstance(message, Match):
+            self._match(message.request)
+            return
+        request, timeline = self._request(message)
         if (self._folder / FINISHED).exists():  # an earlier server was killed after the training
             morph = self._restore(self._folder)
         elif self._base is not None:
@@ -93,14 +112,20 @@ class JobRun:
             morph = self._train(request)
         self._bake(morph, request, timeline)
 
-    def _request(self) -> tuple[MorphRequest, Timeline]:
-        message = wire.decode(read_parts(self._folder / REQUEST))
+    def _request(self, message: Message) -> tuple[MorphRequest, Timeline]:
         if isinstance(message, Bake) and self._base is not None:
             submit = wire.decode(read_parts(self._base / REQUEST))
             assert isinstance(submit, Submit)
             return submit.request, message.timeline
         assert isinstance(message, Submit)
         return message.request, message.request.timeline
+
+    def _match(self, request: MatchRequest) -> None:
+        """Finds the match of two meshes, unless an earlier server was killed after that."""
+        if (self._folder / FINISHED).exists():
+            return
+        run = Run(device=self._device, on_progress=self._progress, cancelled=self._wishes.stopped)
+        self._keep(match_meshes(request, run).message(self._job, request.target))
 
     def _train(self, request: MorphRequest) -> Morph:
         run = Run(
@@ -130,7 +155,7 @@ class JobRun:
         assert isinstance(finished, Finished)
         return morph_from_bytes(finished.morph.tobytes())[0]
 
-    def _keep(self, finished: Finished) -> None:
+    def _keep(self, finished: Finished | Matched) -> None:
         write_parts(self._folder / FINISHED, wire.encode(finished))
 
     def _bake(self, morph: Morph, request: MorphRequest, timeline: Timeline) -> None:

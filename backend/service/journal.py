@@ -1,9 +1,10 @@
 """The journal: every job on disk, so that a restarted server knows its jobs and their streams go on.
 
-One folder a job: ``job.json`` (what happened), ``request.bin`` (the Submit or Bake as it came), ``finished.bin``
-(report and trained morph, written when the training ends, before the first frame), ``frame-000000.bin`` … (each the
-Frame message as it is sent) and, while it trains, the newest ``preview-000001.bin``. The worker process writes the
-results, the server only reads them: what is streamed is what is on disk, whoever was killed in between.
+One folder a job: ``job.json`` (what happened), ``request.bin`` (the Submit, Bake or Match as it came),
+``finished.bin`` (report and trained morph, written when the training ends, before the first frame; or the Matched
+message), ``frame-000000.bin`` … (each the Frame message as it is sent) and, while it trains, the newest
+``preview-000001.bin``. The worker process writes the results, the server only reads them: what is streamed is what is
+on disk, whoever was killed in between.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ class JobRecord:
     job: str
     digest: str  # of the request, so that the same id with another content is noticed
     device: str  # as asked for: auto, cpu, ...
-    total_frames: int
+    total_frames: int  # 0 of a match
     state: State = "queued"
     base: str = ""  # the job whose morph is baked; empty: this one trains
     created: float = 0.0  # seconds since the epoch
@@ -66,6 +67,7 @@ class JobRecord:
     attempts: int = 0  # how often a worker began it
     hurry: bool = False  # its training shall end, or not begin
     failure: Failure | None = None
+    kind: str = "morph"  # or match: the match of two meshes alone, which has no frames and no morph
 
 
 def frame_name(seq: int) -> str:
@@ -144,7 +146,7 @@ class Journal:
         return read_parts(self.path(job) / frame_name(seq))
 
     def finished(self, job: str) -> list[memoryview]:
-        """The Finished message of a job."""
+        """The Finished message of a job, or Matched."""
         return read_parts(self.path(job) / FINISHED)
 
     def preview(self, job: str, revision: int) -> list[memoryview]:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -41,7 +41,8 @@ class Run:
     cancelled: Callable[[], bool] = _never
     warnings: list[str] = field(default_factory=list)
     phase_seconds: dict[str, tuple[float, float]] = field(default_factory=dict)  # phase -> (wall, CPU)
-    facts: dict[str, float | int | str | None] = field(default_factory=dict)  # what a method adds to the report
+    said: list[str] = field(default_factory=list)  # what the artist is told besides warnings
+    facts: dict[str, Any] = field(default_factory=dict)  # what is added to the report, of plain types
 
     def __post_init__(self) -> None:
         self._started = time.monotonic()
