@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from backend.commands.parser import CommandError, Parser, choice, seconds, whole_number
-from protocol.checks import MAX_FRAMES, RESOLUTIONS
+from protocol.checks import MAX_FRAMES, RESOLUTIONS, check_request
+from protocol.limits import LIMITS, WireError
 from protocol.mesh import MeshData
-from protocol.messages import EASINGS, TOPOLOGIES, MorphRequest, Stop, Timeline
+from protocol.messages import CORRESPONDENCES, EASINGS, MATCHINGS, TOPOLOGIES, MorphRequest, Stop, Timeline
 from protocol.settings import MethodSpec, SettingError, SettingValue
 
 DEFAULTS: Final[dict[str, Any]] = {
     "method": "velocity_field",
     "correspondence": "auto",
+    "landmarks": None,
     "topology": "auto",
     "through": [],
     "through_tables": [],
@@ -45,7 +47,14 @@ def add_job_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--correspondence",
         metavar="WAY",
-        help="vertex-order, a table (.npy, .npz), or auto (the default): the vertex order when counts and faces agree",
+        help=f"vertex-order, a table (.npy, .npz), a way to find a match ({', '.join(MATCHINGS)}), or auto (the "
+        "default): the vertex order when counts and faces agree, and else the best match that is found",
+    )
+    add(
+        "--landmarks",
+        metavar="FILE",
+        type=Path,
+        help='a few vertices that belong together, JSON: {"pairs": [[source vertex, target vertex], ...]}',
     )
     add(
         "--topology",
@@ -188,6 +197,7 @@ def timeline_of(arguments: argparse.Namespace) -> Timeline:
 
 def request_of(arguments: argparse.Namespace, specs: Sequence[MethodSpec]) -> MorphRequest:
     """Reads the meshes and the table, and checks every setting against the methods of this backend."""
+    from backend.correspondence.landmarks import read_landmarks
     from backend.correspondence.table import check_pairs, read_table
     from backend.geometry.io import read_mesh
 
@@ -198,12 +208,14 @@ def request_of(arguments: argparse.Namespace, specs: Sequence[MethodSpec]) -> Mo
     spec.check_topology(arguments.topology, specs)
     source, target = read_mesh(arguments.source), read_mesh(arguments.target)
     way = arguments.correspondence.replace("_", "-").lower()
-    pairs = weights = None
-    if way not in ("auto", "vertex-order"):
+    pairs = weights = landmarks = None
+    if way == "table" or way not in CORRESPONDENCES:
         way, table = "table", Path(arguments.correspondence)
         pairs, weights = read_table(table, source.n_vertices)
         check_pairs(pairs, weights, source.n_vertices, target.n_vertices, str(table))
-    return MorphRequest(
+    if arguments.landmarks is not None:
+        landmarks = read_landmarks(arguments.landmarks, source.n_vertices, target.n_vertices)
+    request = MorphRequest(
         source=source,
         target=target,
         method=spec.name,
@@ -220,7 +232,13 @@ def request_of(arguments: argparse.Namespace, specs: Sequence[MethodSpec]) -> Mo
         device=arguments.device.lower(),
         topology=arguments.topology,
         stops=_stops(arguments.through, arguments.through_tables, source),
+        landmarks=None if landmarks is None else landmarks.astype("int32"),
     )
+    try:
+        check_request(request, LIMITS, "the job")
+    except WireError as error:
+        raise CommandError(error.message) from error
+    return request
 
 
 def _stops(paths: Sequence[Path], tables: Sequence[Path], source: MeshData) -> tuple[Stop, ...]:

@@ -57,6 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.source is None or arguments.target is None or arguments.out is None:
         raise CommandError("morph needs SOURCE, TARGET and --out DIR (see tweenfield morph --help)")
     given = [arguments.source, arguments.target, *arguments.carry, *arguments.through]
+    given += [arguments.landmarks] if arguments.landmarks is not None else []
     check_output(arguments.out, arguments.force, given)
     with Progress() as progress:
         progress("starting")
@@ -114,8 +115,6 @@ def _at_backend(arguments: argparse.Namespace, progress: Progress, interrupt: In
     try:
         assert client.welcome is not None
         request = request_of(arguments, client.welcome.methods)
-        if request.stops and client.welcome.protocol < (1, 1):
-            raise CommandError("the backend is older than this command and knows no --through; update it")
         with output_folder(arguments.out, arguments.force) as folder:
             result = _result(arguments, request, folder)
             outcome = run_job(client, request, result, progress, interrupt)
@@ -154,7 +153,7 @@ def _restored(data: bytes, report: dict[str, Any]) -> Morph | None:
 def _job(request: MorphRequest, report: dict[str, Any], stopped: str | None, morph: Morph | None) -> Job:
     from backend.commands.result import Job, vertex_order
 
-    in_order = report.get("correspondence") == "vertex-order"
+    in_order = report.get("correspondence") == "vertex-order" and "matching" not in report
     pairs = vertex_order(request.source) if in_order else request.pairs
     carrying = morph if _is_carried(report) else None
     return Job(request.source, request.target, pairs, request.timeline, stopped, carrying)
@@ -173,6 +172,7 @@ def _named(arguments: argparse.Namespace, report: dict[str, Any]) -> dict[str, A
         "carry": [str(path) for path in arguments.carry],
         "through": [str(path) for path in arguments.through],
         "table": str(arguments.correspondence) if report.get("correspondence") == "table" else None,
+        "landmarks": None if arguments.landmarks is None else str(arguments.landmarks),
     }
     return {"files": files, **report}
 
@@ -188,6 +188,7 @@ def _list_settings() -> int:
 def summary(out: Path, report: dict[str, Any]) -> str:
     """What a person wants to know of a finished job."""
     lines = [f"warning: {warning}" for warning in report["warnings"]]
+    lines += [f"match: {sentence}" for sentence in report.get("said", ())]
     if report["interrupted"]:
         lines.append(f"stopped while {report['interrupted']}; what was done is kept")
     seconds = sum(phase["seconds"] for phase in report["phases"].values())

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.correspondence.correspondence import Correspondence, CorrespondenceError
+from protocol.messages import CORRESPONDENCES
 
 FORMS = (
     "a table is a .npy with whole numbers [K, 2] (source vertex, target vertex), a .npy with one target vertex for "
@@ -41,8 +42,8 @@ def _load(path: Path) -> dict[str, NDArray[np.generic]]:
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         if isinstance(error, OSError) and error.strerror:
             raise CorrespondenceError(
-                f"{path}: cannot be read ({error.strerror}); name the file of a table (morph takes auto "
-                "and vertex-order in its place)"
+                f"{path}: cannot be read ({error.strerror}); name the file of a table (morph takes "
+                f"{', '.join(way for way in CORRESPONDENCES if way != 'table')} in its place)"
             ) from error
         raise CorrespondenceError(f"{path}: is not a table; {FORMS}") from error
 

@@ -147,15 +147,11 @@ def test_a_table_and_its_faults(command: Command, pair: tuple[Path, Path], tmp_p
     assert json.loads((tmp_path / "out" / "report.json").read_text())["files"]["table"] == "map.npy"
 
     job = ("morph", pair[0], "shuffled.obj", "--out", "none", "--method", "linear")
-    for extra, words in [
-        ((), "do not share their vertex order"),
-        (("--correspondence", "wide.npy"), "wide.npy: has the shape 4x3"),
-    ]:
-        refused = command(*job, *extra)
-        assert refused.returncode == 2
-        assert words in refused.stderr
-        assert "Traceback" not in refused.stderr
-        assert not (tmp_path / "none").exists()
+    refused = command(*job, "--correspondence", "wide.npy")
+    assert refused.returncode == 2
+    assert "wide.npy: has the shape 4x3" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert not (tmp_path / "none").exists()
 
 
 def test_ctrl_c_in_training_keeps_the_best_so_far(pair: tuple[Path, Path], tmp_path: Path) -> None:

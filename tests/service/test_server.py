@@ -39,6 +39,7 @@ from protocol.messages import (
     Welcome,
 )
 from protocol.wire import decode, encode
+from tests.meshes import torus
 from tests.service.harness import Backend, Follower, backend_environment, grid, joined, scripted, wait_for
 
 
@@ -215,7 +216,7 @@ def test_errors_of_the_request(follower: Follower) -> None:
     assert refusal(follower, replace(request, device="toaster")).code == "bad-setting"
     assert refusal(follower, replace(request, source=nowhere)).code == "bad-mesh"
     assert refusal(follower, replace(request, correspondence="table", pairs=pairs)).code == "bad-table"
-    assert refusal(follower, replace(request, target=grid(9))).code == "bad-table"
+    assert refusal(follower, replace(request, target=torus(8, 8))).code == "bad-table"
 
 
 def test_unreadable_messages_are_answered_and_harm_nobody(warm_backend: Backend) -> None:
