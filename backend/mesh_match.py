@@ -34,12 +34,14 @@ class MeshMatch:
         """As it travels."""
         known = self.vertices >= 0
         points = target.with_positions(np.where(known[:, None], self.points, target.origin)).vertices
-        vertices, confidence = self.vertices.astype(np.int32), self.confidence.astype(np.float32)
+        vertices, confidence = self.vertices.astype(np.int32), np.minimum(self.confidence, 1.0).astype(np.float32)
         return Matched(job, vertices, points, confidence, self.way, self.said)
 
 
 def match_meshes(request: MatchRequest, run: Run, model: Path | None = None) -> MeshMatch:
     """Finds the match. Raises ``MeshError`` or ``CorrespondenceError`` with a message for the artist.
+
+    What was repaired of the meshes are warnings of the run.
 
     ``model`` is a trained model for the way ``implicit-dense``, in the place of the program's own.
     """
@@ -51,24 +53,24 @@ def match_meshes(request: MatchRequest, run: Run, model: Path | None = None) -> 
         for message in (*source.warnings, *target.warnings):
             run.warn(message)
     if in_order(way, request):
-        return _by_order(request, source, target, run)
+        return _by_order(request, source, target)
     picked = landmarks_of(request, source, target)
     found = match(source, target, way, picked, run, model)
     on_source = source.vertex_map
     points = found.map.points(target.positions, target.triangles) + target.origin  # [W, 3]
     there = _artists_vertices(target)[found.map.vertices(target.triangles)]  # [W]
     confidence = np.where(on_source >= 0, found.map.confidence[on_source], 0.0)
-    return _told(confidence, there[on_source], points[on_source], found.way, found.said, found.facts, run)
+    return _told(confidence, there[on_source], points[on_source], found.way, found.said, found.facts)
 
 
-def _by_order(request: MatchRequest, source: WorkingMesh, target: WorkingMesh, run: Run) -> MeshMatch:
+def _by_order(request: MatchRequest, source: WorkingMesh, target: WorkingMesh) -> MeshMatch:
     """Vertex i to vertex i, where both have a face."""
     order = from_vertex_order(request.source, request.target)
     both = (source.vertex_map >= 0) & (target.vertex_map >= 0)
     said = "vertex 1 goes to vertex 1, and so on"
     if request.way == "auto":
         said = f"both meshes have the same faces, so {said}"
-    return _told(both.astype(float), order.target, request.target.positions(), order.way, (said,), {}, run)
+    return _told(both.astype(float), order.target, request.target.positions(), order.way, (said,), {})
 
 
 def _told(
@@ -78,16 +80,15 @@ def _told(
     way: str,
     said: tuple[str, ...],
     facts: dict[str, Any],
-    run: Run,
 ) -> MeshMatch:
     """The match, without what has no counterpart."""
-    known = confidence > 0
+    known = (confidence > 0) & np.isfinite(points).all(axis=1)
     return MeshMatch(
         vertices=np.where(known, vertices, -1),
         points=np.where(known[:, None], points, np.nan),
-        confidence=confidence,
+        confidence=np.where(known, confidence, 0.0),
         way=way,
-        said=(*said, *run.warnings),
+        said=said,
         facts=facts,
     )
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from protocol.link import Times
-from protocol.messages import Finished, Frame, JobState, Message
+from protocol.messages import Error, Finished, Frame, JobState, Matched, MatchRequest, Message
 from tests.chaos.tcp_proxy import TcpProxy
 from tests.protocol.proxy import Proxy
-from tests.service.harness import Backend, Follower, joined, scripted
+from tests.service.harness import Backend, Follower, grid, joined, scripted
 
 
 def same_everywhere(follower: Follower, other: Follower, job: str) -> bool:
@@ -42,6 +42,23 @@ def test_connections_cut_in_the_middle_of_a_frame(backend: tuple[Backend, Follow
         follower.first(Finished, job)
         assert proxy.cuts >= 3
         assert same_everywhere(follower, other, job)
+
+
+def test_matches_over_a_line_that_loses_and_repeats(backend: tuple[Backend, Follower]) -> None:
+    random = np.random.default_rng(1)
+
+    def rule(way: str, message: Message) -> int:
+        return int(random.choice([0, 1, 2], p=[0.25, 0.5, 0.25]))
+
+    with Proxy(backend[0].endpoint, rule) as proxy, Follower(proxy.endpoint, times=QUICK) as follower:
+        jobs = [follower.client.submit(MatchRequest(grid(n), grid(n, 0.5))) for n in range(3, 15)]
+        for n, job in enumerate(jobs, 3):
+            answer: Matched = follower.first(Matched, job)
+            np.testing.assert_array_equal(answer.vertices, np.arange(n * n))
+            np.testing.assert_array_equal(answer.points, grid(n, 0.5).vertices)
+        assert follower.client.jobs == ()
+        assert [len(follower.of(Matched, job)) for job in jobs] == [1] * len(jobs)
+        assert not [m for m in follower.messages if isinstance(m, Error)]
 
 
 def test_a_silent_line_is_left_and_the_stream_taken_up(backend: tuple[Backend, Follower]) -> None:

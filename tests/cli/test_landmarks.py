@@ -19,6 +19,7 @@ from tests.cli.test_backend_commands import connection_file as connection_file
 from tests.cli.test_morph import contents, done
 from tests.meshes import icosphere, torus
 from tests.obj_file import write_obj
+from tests.one_thread import one_thread as one_thread
 from tests.shapes_to_match import creature, shuffled
 
 Command = Callable[..., subprocess.CompletedProcess[str]]

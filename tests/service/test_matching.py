@@ -39,6 +39,7 @@ from protocol.messages import (
     Welcome,
 )
 from protocol.wire import decode, encode
+from tests.one_thread import one_thread as one_thread
 from tests.protocol.same import same
 from tests.service.harness import SECONDS, Backend, Follower, backend_and_client, joined, scripted
 from tests.shapes_to_match import creature, shuffled
@@ -129,7 +130,6 @@ def test_answers_are_in_the_artists_own_numbers(follower: Follower) -> None:
     np.testing.assert_array_equal(answer.vertices[n + 2 :], found[SOURCE.triangles()[0]])
     there = target.origin + target.scale * answer.points.astype(np.float64)
     np.testing.assert_allclose(there[2 : n + 2], target.positions()[PLACE + 2], atol=0.1)
-    assert any("without a face" in sentence for sentence in answer.said)
 
 
 def test_what_cannot_be_matched_is_said_in_words(follower: Follower) -> None:
