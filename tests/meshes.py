@@ -46,6 +46,14 @@ def torus(around: int = 48, across: int = 24, major: float = 1.0, minor: float =
     return MeshData.from_positions(positions, 4 * np.arange(len(quads) + 1), quads.reshape(-1))
 
 
+def limbs(level: int = 4) -> tuple[MeshData, NDArray[np.float64]]:
+    """A ball with four limbs of different lengths, without any symmetry; and their directions [4, 3]."""
+    ends = np.array([[1.0, 0.0, 0.0], [-0.6, 0.8, 0.0], [0.0, -1.0, 0.0], [0.0, 0.0, 1.0]])
+    ball = icosphere(level)
+    near = np.maximum(ball.positions() @ ends.T, 0.0) ** 12
+    return ball.with_positions(ball.positions() * (1.0 + near @ [1.0, 1.4, 1.8, 2.2])[:, None]), ends
+
+
 def grid(n: int = 8, size: float = 1.0) -> MeshData:
     """A flat square of n * n quads in the plane z = 0, with texture coordinates at its corners."""
     side = np.linspace(0.0, size, n + 1)

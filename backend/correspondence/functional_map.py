@@ -35,7 +35,8 @@ def wave_kernel_signature(shape: Spectrum) -> Float64:
 
 def landmark_bells(distances: Float64) -> Float64:
     """Descriptors [V, 3 L]: bells of three widths around every landmark, from distances [L, V] along the surface."""
-    return np.concatenate([np.exp(-(distances**2) / (2.0 * reach * reach)) for reach in REACHES]).T
+    bells = [np.exp(-(distances**2) / (2.0 * reach * reach)) for reach in REACHES]
+    return np.asarray(np.concatenate(bells).T)
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +99,9 @@ def fitted_map(source: Described, target: Described, orientation: int) -> Float6
     if orientation:
         size = np.sqrt((source.orientations**2).sum((1, 2)) + (target.orientations**2).sum((1, 2)))
         scale = (np.sqrt(2.0 * k) / np.maximum(size, TINY))[:, None, None]
-        system += ORIENTATION_WEIGHT * _commuting(orientation * scale * source.orientations, scale * target.orientations)
+        system += ORIENTATION_WEIGHT * _commuting(
+            orientation * scale * source.orientations, scale * target.orientations
+        )
     return np.asarray(np.linalg.solve(system + TINY * np.eye(k * k), right).reshape(k, k))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -47,7 +46,7 @@ class Judge:
         self._low = min(LOW, source.count, target.count)
         self._smooth = torch.as_tensor(target.coefficients(target.positions)[: self._low], device=device)  # [low, 3]
         smoothed = target.functions[:, : self._low] @ self._smooth.cpu().numpy()
-        normals = _outward(target) * unit(_normals(smoothed, target)[samples[1].vertices])
+        normals = _outward(target) * unit(vertex_normals(smoothed, target.triangles)[samples[1].vertices])
         self._normals = torch.as_tensor(normals, device=device)
         self._outward = _outward(source)
 
@@ -65,22 +64,19 @@ class Judge:
         """How far the normals of the source, laid onto the smoothed target by the map, agree with the target's."""
         low = min(self._low, functional.shape[-1])
         laid = self._source.functions[:, :low] @ (functional[:low, :low].double() @ self._smooth[:low]).cpu().numpy()
-        normals = self._outward * _normals(laid, self._source)[self._samples[0].vertices]
+        normals = self._outward * vertex_normals(laid, self._source.triangles)[self._samples[0].vertices]
         ours = torch.as_tensor(normals, device=points.device)
         agree = (ours * self._normals[points]).sum() / ours.norm(dim=1).sum().clamp_min(1e-300)
-        return agree.float()
+        found: Tensor = agree.float()
+        return found
 
 
 def _biharmonic(shape: Spectrum, samples: Sampled) -> Tensor:
     """Places [S, K'] whose distances are the biharmonic ones (Lipman, Rustamov, Funkhouser, TOG 2010)."""
     count = min(WAVES, shape.count)
     values = torch.as_tensor(shape.values[1:count], dtype=torch.float32, device=samples.functions.device)
-    return samples.functions[:, 1:count] / values.clamp_min(1e-3)
-
-
-def _normals(positions: np.ndarray, shape: Spectrum) -> np.ndarray:
-    """Directions [V, 3] in which the surface looks, with its faces at other positions, as long as the area around."""
-    return vertex_normals(positions, shape.triangles)
+    places: Tensor = samples.functions[:, 1:count] / values.clamp_min(1e-3)
+    return places
 
 
 def _outward(shape: Spectrum) -> float:

@@ -1,22 +1,22 @@
 """``spectral``: matches two shapes that are nearly the same but for their pose, by their vibrations.
 
-Many coarse functional maps are tried: one for every likely way to pair the shapes' extremities, with and without regard
-to orientation, and one for every sign of the first eigenfunctions where there are no extremities. All are grown on
-samples and judged without knowing the truth; the best one is grown on the whole surfaces.
+Many coarse functional maps are tried: two for every likely way to pair the shapes' extremities, with and without regard
+to orientation, and some without any. All are grown on samples and judged without knowing the truth; the best one is
+grown again on many vertices, both ways. Only the largest connected part of either surface is looked at.
 """
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
+from scipy.spatial import cKDTree
 
+from backend.correspondence.correspondence import CorrespondenceError
 from backend.correspondence.dense_map import DenseMap
-from backend.correspondence.extremities import LEAST, assignments, extremities_of
+from backend.correspondence.extremities import assignments, extremities_of
 from backend.correspondence.functional_map import (
     Described,
     described,
@@ -24,18 +24,20 @@ from backend.correspondence.functional_map import (
     landmark_bells,
     wave_kernel_signature,
 )
-from backend.correspondence.map_energy import Judge, MapEnergy
+from backend.correspondence.map_energy import Judge
 from backend.correspondence.spectral_points import points_of_map
 from backend.correspondence.zoomout import Sampled, grown, grown_on_samples
-from backend.geometry.arrays import Float64, Int64
+from backend.geometry.arrays import Flags, Float64, Int64
 from backend.geometry.geodesics import Geodesics
+from backend.geometry.repair import WorkingMesh
 from backend.geometry.spectrum import Spectrum, spectrum_of
+from backend.geometry.triangles import part_areas
 
 COUNT = 150  # eigenfunctions
-FIRST = 15  # of the maps fitted to descriptors
-SIGNED = 7  # eigenfunctions whose signs are tried
+FEWEST = 20  # vertices: shapes with less have no vibrations to speak of
+FIRST = 15  # eigenfunctions of the maps fitted to descriptors
 SAMPLED = 45  # to which all maps are grown on samples
-STEPS = (2, 10)  # eigenfunctions added at a time, on samples and on the surfaces
+STEPS = (2, 3)  # eigenfunctions added at a time, on samples and on the surfaces
 TRIED = 12  # ways to pair the extremities
 SAME = 0.1  # mean distance between two maps on the target, in square roots of its area, up to which they are one
 
@@ -43,82 +45,121 @@ Check = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, eq=False)
-class Shape:
-    """What is known of one of the two shapes."""
+class SpectralMatch:
+    """The best map, and the best of those that lead elsewhere."""
 
+    map: DenseMap
+    energy: float
+    runner_up: float | None  # energy of the second map, if there is one
+    differs: Flags  # [V], source vertices that the second map leads elsewhere
+
+
+@dataclass(frozen=True, eq=False)
+class _Shape:
+    """What is known of one of the two shapes; vertices and faces are those of its largest part."""
+
+    vertices: Int64  # of the whole surface
+    faces: Int64  # of the whole surface
     spectrum: Spectrum
     geodesics: Geodesics
     signature: Described
 
     @staticmethod
-    def of(positions: Float64, triangles: Int64) -> Shape:
-        spectrum = spectrum_of(positions, triangles, COUNT)
+    def of(surface: WorkingMesh, role: str) -> _Shape:
+        area, part = part_areas(surface.positions, surface.triangles)
+        faces = np.flatnonzero(part == area.argmax())
+        vertices, compact = np.unique(surface.triangles[faces], return_inverse=True)
+        if len(vertices) < FEWEST:
+            raise CorrespondenceError(
+                f"the {role} has {len(vertices)} connected vertices, and a match by shape needs {FEWEST}; subdivide it "
+                "or give a table of vertex pairs"
+            )
+        spectrum = spectrum_of(surface.positions[vertices], compact.reshape(-1, 3), COUNT)
         geodesics = Geodesics(spectrum.positions, spectrum.triangles)
-        return Shape(spectrum, geodesics, described(spectrum, wave_kernel_signature(spectrum), FIRST))
+        signature = described(spectrum, wave_kernel_signature(spectrum), FIRST)
+        return _Shape(vertices, faces, spectrum, geodesics, signature)
 
-    def bells(self, distances: Float64) -> Described:
+    def with_bells(self, distances: Float64) -> Described:
+        """The signature and bells around landmarks, from their distances [L, V]."""
         return self.signature.beside(described(self.spectrum, landmark_bells(distances), FIRST))
 
-
-@dataclass(frozen=True, eq=False)
-class SpectralMatch:
-    """The best map and what was said for and against it."""
-
-    map: DenseMap
-    energy: float
-    runner_up: float | None  # energy of the best map that leads elsewhere
-    orientation: float  # of the best map
+    def place(self, vertices: Int64) -> Int64:
+        """The numbers [L] of vertices of the whole surface in this part; -1 for those of other parts."""
+        at = np.minimum(np.searchsorted(self.vertices, vertices), len(self.vertices) - 1)
+        return np.where(self.vertices[at] == vertices, at, -1)
 
 
 def spectral_match(
-    source: tuple[Float64, Int64], target: tuple[Float64, Int64], landmarks: Int64, device: torch.device, check: Check
+    source: WorkingMesh, target: WorkingMesh, landmarks: Int64, device: torch.device, check: Check
 ) -> SpectralMatch:
     """Maps the source's vertices onto the target's surface; ``landmarks`` [L, 2] are vertex pairs that are known."""
-    a, b = Shape.of(*source), Shape.of(*target)
+    a, b = _Shape.of(source, "source"), _Shape.of(target, "target")
     samples = Sampled(a.spectrum, device), Sampled(b.spectrum, device)
     top = min(a.spectrum.count, b.spectrum.count)
-    grown_maps = [
-        grown_on_samples(*samples, torch.as_tensor(np.stack(list(maps)), dtype=torch.float32, device=device), min(SAMPLED, top), STEPS[0])
-        for maps in (_coarse_maps(a, b, landmarks, check),)
-    ]
-    maps, points = (torch.cat(parts) for parts in zip(*grown_maps, strict=True))
-    energy = Judge(a.spectrum, b.spectrum, samples)(maps, points)
-    order = energy.total.argsort()
-    best = int(order[0])
-    final = grown(a.spectrum, b.spectrum, maps[best], top, STEPS[1], check)
+    known = np.stack([a.place(landmarks[:, 0]), b.place(landmarks[:, 1])], axis=1)
+    known = known[(known >= 0).all(axis=1)]
+    coarse = np.stack(list(_coarse_maps(a, b, known, check)))
+    first = torch.as_tensor(coarse, dtype=torch.float32, device=device)
+    maps, sampled = grown_on_samples(*samples, first, min(SAMPLED, top), STEPS[0])
+    energy = Judge(a.spectrum, b.spectrum, samples)(maps, sampled).total.cpu().numpy()
+    points = sampled.cpu().numpy()
+    energy = energy + _missed(a, b, samples, points, known)
+    order = np.argsort(energy)
+    again = maps[order[0]][:FIRST, :FIRST]  # from the start, now both ways: what merged on the way comes apart
+    final = grown(a.spectrum, b.spectrum, again, top, STEPS[1], check)
+    apart = _apart(points[order], b.spectrum.positions[samples[1].vertices])  # [B, S]
+    others = np.flatnonzero(apart.mean(axis=1) > SAME)
+    differs = np.zeros(len(source.positions), bool)
+    if len(others):
+        nearest = a.geodesics.from_vertices(samples[0].vertices).argmin(axis=0)
+        differs[a.vertices] = (apart[others[0]] > SAME)[nearest]
     found = points_of_map(a.spectrum, b.spectrum, final)
-    rival = _rival(points[order], b.spectrum.positions[samples[1].vertices])
-    return SpectralMatch(
-        found,
-        float(energy.total[best]),
-        None if rival is None else float(energy.total[order[rival]]),
-        float(energy.orientation[best]),
-    )
+    runner_up = float(energy[order[others[0]]]) if len(others) else None
+    return SpectralMatch(_on_whole(found, a, b, len(source.positions)), float(energy[order[0]]), runner_up, differs)
 
 
-def _coarse_maps(a: Shape, b: Shape, landmarks: Int64, check: Check) -> Iterator[Float64]:
-    """First guesses [FIRST, FIRST]."""
-    if len(landmarks):
-        bells = a.bells(a.geodesics.from_vertices(landmarks[:, 0])), b.bells(b.geodesics.from_vertices(landmarks[:, 1]))
-        for orientation in (0, 1):
-            yield fitted_map(*bells, orientation)
-        return
+def _coarse_maps(a: _Shape, b: _Shape, landmarks: Int64, check: Check) -> Iterator[Float64]:
+    """First guesses [k, k]. Where landmarks [L, 2] are known, all of them are near to them."""
+    here, there = a.geodesics.from_vertices(landmarks[:, 0]), b.geodesics.from_vertices(landmarks[:, 1])
     ends = extremities_of(a.spectrum, a.geodesics), extremities_of(b.spectrum, b.geodesics)
     pairings = assignments(*ends, TRIED)
     for number, pairing in enumerate(pairings):
         check(number, len(pairings))
         chosen = np.array(pairing.target)
         used = chosen >= 0
-        bells = a.bells(ends[0].distances[used]), b.bells(ends[1].distances[chosen[used]])
+        bells = (
+            a.with_bells(np.concatenate([here, ends[0].distances[used]])),
+            b.with_bells(np.concatenate([there, ends[1].distances[chosen[used]]])),
+        )
         for orientation in (0, 1):
             yield fitted_map(*bells, orientation)
+    known = (a.with_bells(here), b.with_bells(there)) if len(landmarks) else (a.signature, b.signature)
     for orientation in (-1, 0, 1):
-        yield fitted_map(a.signature, b.signature, orientation)
+        yield fitted_map(*known, orientation)
 
 
-def _rival(points: Tensor, places: Float64) -> int | None:
-    """The first of the maps ``points`` [B, S] that leads elsewhere than the first one."""
-    at = places[points.cpu().numpy()]
-    apart = np.linalg.norm(at - at[0], axis=2).mean(axis=1)
-    elsewhere = np.flatnonzero(apart > SAME)
-    return int(elsewhere[0]) if len(elsewhere) else None
+def _missed(a: _Shape, b: _Shape, samples: tuple[Sampled, Sampled], points: Int64, landmarks: Int64) -> Float64:
+    """Mean distance [B] between where maps ``points`` [B, S] lead landmarks [L, 2] and where they belong."""
+    if not len(landmarks):
+        return np.zeros(len(points))
+    places = a.spectrum.positions[samples[0].vertices]
+    nearest = cKDTree(places).query(a.spectrum.positions[landmarks[:, 0]])[1]
+    led = b.spectrum.positions[samples[1].vertices][points[:, nearest]]  # [B, L, 3]
+    return np.asarray(np.linalg.norm(led - b.spectrum.positions[landmarks[:, 1]], axis=2).mean(axis=1))
+
+
+def _apart(points: Int64, places: Float64) -> Float64:
+    """How far [B, S] from the first of the maps ``points`` [B, S] each leads."""
+    at = places[points]
+    return np.asarray(np.linalg.norm(at - at[0], axis=2))
+
+
+def _on_whole(found: DenseMap, a: _Shape, b: _Shape, count: int) -> DenseMap:
+    """The map of the largest parts as one of the whole surfaces, whose other vertices have no counterpart."""
+    faces, weights, confidence = np.zeros(count, np.int64), np.zeros((count, 3)), np.zeros(count)
+    faces[a.vertices], weights[a.vertices], confidence[a.vertices] = (
+        b.faces[found.faces],
+        found.weights,
+        found.confidence,
+    )
+    return DenseMap(faces, weights, confidence, found.way)

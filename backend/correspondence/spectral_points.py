@@ -20,10 +20,14 @@ def points_of_map(source: Spectrum, target: Spectrum, functional: Tensor) -> Den
     A vertex is trusted as far as going there and back leads to where it started.
     """
     k = functional.shape[0]
-    a, b = (torch.as_tensor(s.functions[:, :k], dtype=torch.float32, device=functional.device) for s in (source, target))
+    a, b = (
+        torch.as_tensor(s.functions[:, :k], dtype=torch.float32, device=functional.device) for s in (source, target)
+    )
     there = nearest_rows(a @ functional, b).cpu().numpy()
     back = nearest_rows(b @ functional.T, a).cpu().numpy()
-    faces, weights = _on_triangles((a @ functional).double().cpu().numpy(), target.functions[:, :k], target.triangles, there)
+    faces, weights = _on_triangles(
+        (a @ functional).double().cpu().numpy(), target.functions[:, :k], target.triangles, there
+    )
     cycle = np.linalg.norm(source.positions[back[there]] - source.positions, axis=1)
     return DenseMap(faces, weights, np.exp2(-((cycle / SURE) ** 2)), "spectral")
 

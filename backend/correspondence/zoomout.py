@@ -1,7 +1,8 @@
 """ZoomOut: a coarse functional map grows, one frequency band after the other, into a map of points.
 
 Melzi et al., *ZoomOut: Spectral Upsampling for Efficient Shape Correspondence*, SIGGRAPH Asia 2019. Phi_source C is
-where the target's eigenfunctions go, so a source vertex belongs to the target vertex whose row of Phi_target is nearest.
+where the target's eigenfunctions go, so a source vertex belongs to the target vertex whose row of Phi_target is the
+nearest.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from backend.geometry.sampling import farthest_points
 from backend.geometry.spectrum import Spectrum
 
 CHUNK = 1 << 24  # distances held at once
-DENSE = 6000  # vertices of each shape on which one map is grown
+DENSE = 2500  # vertices of each shape on which one map is grown
 SAMPLES = 600  # vertices of each shape on which many maps are compared
 
 
@@ -25,7 +26,7 @@ def nearest_rows(points: Tensor, among: Tensor) -> Tensor:
     step = max(CHUNK // max(len(among) * max(points[..., 0, 0].numel(), 1), 1), 1)
     found = [
         torch.addmm(squares, part.reshape(-1, part.shape[-1]), among.T, alpha=-2.0).argmin(-1).reshape(part.shape[:-1])
-        for part in points.split(step, dim=-2)
+        for part in torch.split(points, step, dim=-2)
     ]
     return torch.cat(found, dim=-1)
 

@@ -1,0 +1,126 @@
+"""``match``: one way of matching two surfaces or the choice among them, with what the artist should know of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from backend.correspondence.correspondence import Correspondence, CorrespondenceError
+from backend.correspondence.dense_map import DenseMap
+from backend.correspondence.registration import registered
+from backend.correspondence.spectral import SpectralMatch, spectral_match
+from backend.geometry.arrays import Int64
+from backend.geometry.repair import WorkingMesh
+from backend.training.run import Run
+
+WAYS = ("auto", "vertex-order", "landmarks", "spectral", "nonrigid", "implicit-dense")
+ACCEPTED = 0.25  # energy of a spectral map up to which the shapes are nearly the same but for their pose
+CLOSE = 1.15  # a second map whose energy is within this factor of the best may be the right one
+FEWEST = 3  # landmarks that fix a similarity
+LEAST = 0.01  # trust that a pair of a doubtful vertex keeps in the registration
+DOUBTED = 0.5  # of the trust is left where a close second map leads elsewhere
+
+
+@dataclass(frozen=True, eq=False)
+class Matched:
+    """A dense map and how it came about; way ``none`` where nothing trustworthy was found."""
+
+    map: DenseMap
+    way: str
+    said: tuple[str, ...] = ()
+    facts: dict[str, float | int | str | None] = field(default_factory=dict)
+
+
+def match(
+    source: WorkingMesh,
+    target: WorkingMesh,
+    way: str,
+    landmarks: Int64,  # [L, 2], vertices of the two surfaces
+    run: Run,
+    model: Path | None = None,
+) -> Matched:
+    """Matches two surfaces. Raises ``CorrespondenceError`` where the way asked for cannot."""
+    way = way.replace("_", "-")
+    with run.phase("matching"):
+        if way == "vertex-order":
+            return Matched(_by_order(source, target), way)
+        if way in ("landmarks", "nonrigid"):
+            return Matched(_by_landmarks(source, target, landmarks, run), "nonrigid")
+        if way == "implicit-dense":
+            from backend.correspondence.implicit_dense.mapping import mapped
+
+            return Matched(mapped(source, target, model, run), way)
+        if way not in ("auto", "spectral"):
+            raise CorrespondenceError(f"correspondence is {way!r}; it must be one of {', '.join(WAYS)}")
+        return _automatic(source, target, landmarks, run, spectral_only=way == "spectral")
+
+
+def _automatic(source: WorkingMesh, target: WorkingMesh, landmarks: Int64, run: Run, *, spectral_only: bool) -> Matched:
+    """The spectral map where it is good or alone was asked for; otherwise registration, if there are landmarks."""
+    found = spectral_match(source, target, landmarks, run.device, run.progress)
+    facts: dict[str, float | int | str | None] = {"map_energy": found.energy, "runner_up_energy": found.runner_up}
+    if found.energy <= ACCEPTED:
+        return Matched(_settled(source, target, landmarks, found, run), "spectral", _doubts(source, found), facts)
+    differ = f"the shapes differ by more than their pose (energy {found.energy:.2f}, to be trusted below {ACCEPTED})"
+    if len(landmarks) >= FEWEST and not spectral_only:
+        said = f"{differ}, so the {len(landmarks)} landmarks alone led; more of them where it looks wrong help most"
+        return Matched(_by_landmarks(source, target, landmarks, run), "nonrigid", (said,), facts)
+    said = f"{differ}: pick five or more landmarks on both, at the ends of limbs and where the shapes differ"
+    weak = replace(found.map, confidence=ACCEPTED / found.energy * found.map.confidence)
+    return Matched(weak, "spectral" if spectral_only else "none", (said,), facts)
+
+
+def _settled(source: WorkingMesh, target: WorkingMesh, landmarks: Int64, found: SpectralMatch, run: Run) -> DenseMap:
+    """The spectral map, registered, so that it is smooth and lies on the surface."""
+    trust = found.map.confidence
+    if _close(found):
+        trust = np.where(found.differs, DOUBTED * trust, trust)
+    ends = found.map.vertices(target.triangles)
+    trust = np.maximum(trust, LEAST) * found.map.weights.any(axis=1)
+    ends[landmarks[:, 0]], trust[landmarks[:, 0]] = landmarks[:, 1], 1.0
+    known = np.flatnonzero(trust)
+    pairs = Correspondence(known, ends[known], trust[known], "spectral")
+    return replace(registered(source, target, pairs, run.progress), way="spectral")
+
+
+def _by_order(source: WorkingMesh, target: WorkingMesh) -> DenseMap:
+    """Every vertex on the one of the same number."""
+    count = len(source.positions)
+    if count != len(target.positions):
+        raise CorrespondenceError(
+            f"vertex-order needs as many vertices on both meshes; the source has {count} and the target "
+            f"{len(target.positions)} on faces"
+        )
+    corner = np.unique(target.triangles.ravel(), return_index=True)[1]  # a corner of every vertex
+    weights = np.zeros((count, 3))
+    weights[np.arange(count), corner % 3] = 1.0
+    return DenseMap(corner // 3, weights, np.ones(count), "vertex-order")
+
+
+def _by_landmarks(source: WorkingMesh, target: WorkingMesh, landmarks: Int64, run: Run) -> DenseMap:
+    if len(landmarks) < FEWEST:
+        raise CorrespondenceError(
+            f"there are {len(landmarks)} landmarks on the two surfaces, and {FEWEST} or more are needed to lay one "
+            "over the other; ten, spread over the shape, make a good match"
+        )
+    pairs = Correspondence(landmarks[:, 0], landmarks[:, 1], np.ones(len(landmarks)), "landmarks")
+    return registered(source, target, pairs, run.progress)
+
+
+def _close(found: SpectralMatch) -> bool:
+    """Whether the second map may be the right one."""
+    return found.runner_up is not None and found.runner_up <= CLOSE * found.energy
+
+
+def _doubts(source: WorkingMesh, found: SpectralMatch) -> tuple[str, ...]:
+    if not _close(found) or not found.differs.any():
+        return ()
+    middle = source.positions[found.differs].mean(axis=0)
+    vertex = np.flatnonzero(found.differs)[np.linalg.norm(source.positions[found.differs] - middle, axis=1).argmax()]
+    share = float(found.differs.mean())
+    return (
+        f"a second match is nearly as good and leads {share:.0%} of the source elsewhere, as when two legs are "
+        f"swapped: if the preview looks wrong, pick one landmark around source vertex {vertex}",
+    )
