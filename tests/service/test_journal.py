@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import subprocess
 import sys
@@ -81,6 +82,20 @@ def test_records_outlive_the_journal(tmp_path: Path) -> None:
     again = Journal(tmp_path)
     assert again.records["one"] == failed
     assert again.records["two"].base == "one"
+    again.close()
+
+
+def test_records_of_an_older_server_are_morphs(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    journal.create(record("old"), [b"request"])
+    journal.create(record("match", kind="match"), [b"request"])
+    journal.close()
+    file = journal.path("old") / "job.json"
+    values = json.loads(file.read_text())
+    del values["kind"]
+    file.write_text(json.dumps(values))
+    again = Journal(tmp_path)
+    assert {name: found.kind for name, found in again.records.items()} == {"old": "morph", "match": "match"}
     again.close()
 
 
