@@ -8,19 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from backend.correspondence.correspondence import CorrespondenceError
 from backend.correspondence.dense_map import DenseMap
 from backend.correspondence.implicit_dense.data import placed
-from backend.correspondence.implicit_dense.model import DenseModel
+from backend.correspondence.implicit_dense.model import DenseModel, read_model
 from backend.correspondence.implicit_dense.networks import DenseNetworks
 from backend.device import flushed_denormals
 from backend.geometry.arrays import Float64, Int64
 from backend.geometry.repair import WorkingMesh
 from backend.geometry.sampling import sample_surface
+from backend.training.run import Run
 
 WAY = "implicit-dense"
 CLOUD = 2048  # surface points for the code of a shape
@@ -28,7 +31,8 @@ CANDIDATES = 8192  # surface points of the target besides its vertices
 EMBEDDING = 0.1  # diagonals that a difference of 1 between two embeddings counts as
 CYCLE = 0.1  # diagonals: a point that comes back so far off has lost 1 - 1 / e of its confidence
 THRESHOLD = 0.5  # of the confidence: a point below has no counterpart
-ROWS = 2048  # points compared at once
+MOSTLY = 0.6  # of the source without a counterpart is worth a word
+ROWS = 512  # points compared at once
 SEED = 0  # of the surface samples
 
 
@@ -92,6 +96,30 @@ def dense_map(
     matches = match_points(model.networks, a, a.positions, b, points, check)
     confidence = np.where(matches.confidence < threshold, 0.0, matches.confidence)
     return DenseMap(faces[matches.index], weights[matches.index], confidence, WAY)
+
+
+def mapped(source: WorkingMesh, target: WorkingMesh, model: Path | None, run: Run) -> DenseMap:
+    """``dense_map`` by the model of a file. Raises ``CorrespondenceError`` where there is none."""
+    if model is None:
+        raise CorrespondenceError(
+            "implicit-dense needs a model that `correspond-train` has made of a folder of such shapes; name it with "
+            "--model"
+        )
+    try:
+        trained = read_model(model)
+    except OSError as error:
+        raise CorrespondenceError(f"{model}: the model cannot be read ({error.strerror or error})") from error
+    if not trained.finished:
+        run.warn(f"{model.name} is not trained to its end; `correspond-train --resume` goes on with it")
+    found = dense_map(trained, source, target, check=run.progress)
+    lost = int((found.confidence == 0.0).sum())
+    run.facts["without_counterpart"] = lost
+    if lost > MOSTLY * len(found.confidence):
+        run.warn(
+            f"{lost} of {len(found.confidence)} vertices have no counterpart by {model.name}: it may be of another "
+            "kind of shapes, or these lie in another way than the ones it was trained on"
+        )
+    return found
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 SLOPE = 0.02  # of the leaky rectifiers below 0
+START_GAIN = 3.0  # of weights on places and embeddings, at the start
 
 
 @dataclass(frozen=True)
@@ -96,17 +97,26 @@ class DenseNetworks(nn.Module):
         self.inverse = InverseFunction(widths)
 
     def start_(self, generator: torch.Generator) -> None:
-        """Weights U(-a, a) with a = sqrt(6 / ((1 + slope^2) inputs)) (He et al., ICCV 2015), half of that at outputs.
+        """Weights U(-a, a), a = sqrt(6 / inputs) (He et al., ICCV 2015), biases U(-a, a) / 4.
 
-        Biases are U(-1, 1) / sqrt(inputs).
+        Places in a box of diagonal 1 and embeddings are few numbers that vary little: their columns begin larger, or
+        all points of a shape would be the same to the later layers for hundreds of steps.
         """
-        ends = {self.implicit.layers[-1], self.inverse.after[-1], self.encoder.cloud[-1]}
         with torch.no_grad():
             for layer in (module for module in self.modules() if isinstance(module, nn.Linear)):
-                bound = math.sqrt(6.0 / ((1.0 + SLOPE**2) * layer.in_features)) * (0.5 if layer in ends else 1.0)
+                bound = math.sqrt(6.0 / layer.in_features)
                 layer.weight.uniform_(-bound, bound, generator=generator)
-                at_most = 1.0 / math.sqrt(layer.in_features)
-                layer.bias.uniform_(-at_most, at_most, generator=generator)
+                layer.bias.uniform_(-bound / 4, bound / 4, generator=generator)
+            places, embeddings = slice(0, 3), slice(-self.widths.branches, None)
+            for module, columns in (
+                (self.encoder.points[0], places),
+                (self.implicit.layers[0], places),
+                (self.inverse.before[0], embeddings),
+                (self.inverse.after[0], embeddings),
+            ):
+                weight = _linear(module).weight[:, columns]
+                bound = START_GAIN * math.sqrt(6.0 / weight.shape[1])
+                weight.uniform_(-bound, bound, generator=generator)
 
 
 def occupancy(embeddings: Tensor) -> Tensor:
@@ -118,12 +128,16 @@ def _layers(sizes: tuple[int, ...]) -> nn.ModuleList:
     return nn.ModuleList(nn.Linear(before, after) for before, after in pairwise(sizes))
 
 
+def _linear(module: nn.Module) -> nn.Linear:
+    assert isinstance(module, nn.Linear)
+    return module
+
+
 def _joined(layer: nn.Module, *parts: Tensor) -> Tensor:
     """The layer on its inputs side by side; what all points of a shape share, [S, 1, C], is multiplied only once."""
-    assert isinstance(layer, nn.Linear)
-    columns = torch.split(layer.weight, [part.shape[-1] for part in parts], dim=1)
+    columns = torch.split(_linear(layer).weight, [part.shape[-1] for part in parts], dim=1)
     shared = [part.shape[-2] == 1 for part in parts]
-    result: Tensor = layer.bias
+    result: Tensor = _linear(layer).bias
     for once in (True, False):
         for part, column, is_shared in zip(parts, columns, shared, strict=True):
             if is_shared == once:

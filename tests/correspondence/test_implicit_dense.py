@@ -1,0 +1,239 @@
+"""Implicit dense correspondence: its data, its stages, its files, and a small real training."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from backend.collection.kinds import make
+from backend.correspondence.correspondence import CorrespondenceError
+from backend.correspondence.implicit_dense.data import AROUND, Collection, placed, shape_data
+from backend.correspondence.implicit_dense.mapping import Shape, dense_map, match_points
+from backend.correspondence.implicit_dense.model import DenseModel, read_model, write_model
+from backend.correspondence.implicit_dense.networks import DenseNetworks
+from backend.correspondence.implicit_dense.settings import DenseSettings, Stage, paper, quick
+from backend.correspondence.implicit_dense.stages import Position, train_dense
+from backend.correspondence.matching import match
+from backend.evaluation.dense_accuracy import Known, accuracy, answers, by_model, by_nearest, sampled
+from backend.geometry.repair import WorkingMesh, working_mesh
+from backend.geometry.signed_distance import signed_distance
+from backend.training.run import Run
+from protocol.settings import SettingError
+from tests.meshes import icosphere, rotation
+from tests.one_thread import one_thread as one_thread
+
+CPU = torch.device("cpu")
+
+
+def known(number: int, kind: str = "table") -> Known:
+    solid = make(kind, 0, number)
+    positions, triangles = solid.mesh(40)
+    return Known(f"{kind}{number}", solid, WorkingMesh(positions, triangles, np.arange(len(positions)), ()))
+
+
+def collection_of(shapes: list[Known]) -> Collection:
+    def data(number: int, shape: Known):  # type: ignore[no-untyped-def]
+        positions = placed(shape.surface).apply(shape.surface.positions)
+        return shape_data(positions, shape.surface.triangles, number)
+
+    return Collection([data(number, shape) for number, shape in enumerate(shapes)], CPU)
+
+
+def small() -> DenseSettings:
+    """Every stage, in a few steps."""
+    return replace(
+        quick(),
+        stages=(Stage(16, 0.2, 60, 8), Stage(32, 0.2, 60, 8, inverse=True), Stage(64, 0.6, 150, 4, True, True)),
+        around=256,
+        cloud=256,
+        matched=128,
+        transported=64,
+        leaning=32,
+        patches=16,
+        learning_rate=2e-3,
+    )
+
+
+def started(settings: DenseSettings, seed: int = 0) -> DenseNetworks:
+    networks = DenseNetworks(settings.widths)
+    networks.start_(torch.Generator().manual_seed(seed))
+    return networks
+
+
+def test_a_mesh_is_placed_in_a_box_of_diagonal_one_and_turned_like_the_reference() -> None:
+    surface = known(1, "chair").surface
+    turned = replace(surface, positions=3.0 * surface.positions @ rotation([0, 0, 1], 90.0).T + 5.0)
+    for reference, mesh in ((None, surface), (None, turned), (surface, turned)):
+        at = placed(mesh, reference).apply(mesh.positions)
+        low, high = at.min(axis=0), at.max(axis=0)
+        np.testing.assert_allclose(low, -high, atol=1e-9)
+        assert np.linalg.norm(high - low) == pytest.approx(1.0)
+    np.testing.assert_allclose(at, placed(surface).apply(surface.positions), atol=0.02)
+
+
+def test_occupancies_are_those_of_the_mesh_and_finer_ones_lie_near_it() -> None:
+    surface = working_mesh(icosphere(3), "ball")
+    positions = placed(surface).apply(surface.positions)
+    data = shape_data(positions, surface.triangles, 0)
+    near = []
+    for resolution, count in AROUND.items():
+        samples = data.around[resolution]
+        distance = signed_distance(samples[:, :3], positions, surface.triangles)
+        assert len(samples) == count
+        assert (samples[:, 3] == (distance < 0.0)).all()
+        grid = (samples[:, :3] + 0.5) * resolution - 0.5
+        np.testing.assert_allclose(grid, grid.round(), atol=1e-9)
+        near.append(np.median(np.abs(distance)))
+    assert near[2] < near[1] < near[0]
+    np.testing.assert_allclose((data.normals * data.points).sum(axis=1) / 0.2887, 1.0, atol=0.02)
+
+
+@pytest.mark.parametrize("knots", [1, 3])
+def test_growing_keeps_middle_and_diagonal_and_turns_normals_rightly(knots: int) -> None:
+    """Against normals of the grown triangles themselves."""
+    generator = torch.Generator().manual_seed(0)
+    collection = collection_of([known(0), known(1)])
+    shapes = torch.tensor([1, 0])
+    warp = collection.warp(shapes, (0.5, 2.0), knots, generator)
+    batch = collection.draw(shapes, 8000, 10, 64, generator)
+    grown = warp.batch(batch)
+    size = grown.points.amax(1) - grown.points.amin(1)
+    torch.testing.assert_close(size.norm(dim=1), torch.ones(2), atol=0.02, rtol=0.0)
+    torch.testing.assert_close(grown.points.amax(1), -grown.points.amin(1), atol=0.02, rtol=0.0)
+    axis = torch.tensor([0.2, 0.3, 0.9]).expand_as(batch.normals)
+    first = torch.nn.functional.normalize(torch.cross(batch.normals, axis, dim=2), dim=2)
+    second = torch.cross(batch.normals, first, dim=2)
+    along = [warp(batch.points + 1e-4 * tangent) - grown.points for tangent in (first, second)]
+    found = torch.nn.functional.normalize(torch.cross(*along, dim=2), dim=2)
+    assert ((found * grown.normals).sum(-1) > 0.99).float().mean() > 0.98  # a few lie across a border of two pieces
+
+
+def test_training_across_shapes_finds_what_it_should() -> None:
+    """All stages for some seconds: nothing like a trained model, but far from an untrained one."""
+    settings, shapes = small(), [known(number) for number in range(8)]
+    collection = collection_of(shapes)
+    networks, kept = started(settings), list[Position]()
+    phases = list[str]()
+    run = Run(on_progress=lambda phase, *rest: phases.append(phase))
+    at = train_dense(networks, collection, settings, run, Position(), kept.append)
+    assert at.finished(settings)
+    assert [position.stage for position in kept] == [1, 2, 3]
+    assert next(iter(dict.fromkeys(phases))) == "occupancy 16³"
+    model = DenseModel(networks, settings, ("a", "b"), at)
+    pair = shapes[:3]
+    found = accuracy(answers(by_model(model, pair), pair, lambda step, steps: None))
+    before = DenseModel(started(settings), settings, ())
+    untrained = accuracy(answers(by_model(before, pair), pair, lambda step, steps: None))
+    assert found.area > untrained.area + 0.05
+    a, b = (Shape.of(model, shape.surface) for shape in pair[:2])
+    same = match_points(networks, a, a.positions, a, a.positions)
+    assert np.median(np.linalg.norm(a.positions[same.index] - a.positions, axis=1)) < 0.05
+    dense = dense_map(model, pair[0].surface, pair[1].surface, threshold=0.0)
+    other = match_points(networks, a, a.positions, b, b.positions)
+    near = np.linalg.norm(dense.points(b.positions, b.triangles) - b.positions[other.index], axis=1)
+    assert np.median(near) < 0.05
+    assert (dense_map(model, pair[0].surface, pair[1].surface, threshold=1.1).confidence == 0.0).all()
+    assert ((other.confidence >= 0.0) & (other.confidence <= 1.0)).all()
+
+
+def test_a_training_that_is_stopped_goes_on_where_it_was(tmp_path: Path) -> None:
+    settings, collection = small(), collection_of([known(0), known(1)])
+    networks = started(settings)
+    run = Run()
+
+    def stop(phase: str, step: int, total: int, loss: float | None, left: float | None) -> None:
+        if phase.startswith("occupancy 32") or (phase == "inverse 32³" and step == 20):
+            run.finish_now()
+
+    run.on_progress = stop
+    at = train_dense(networks, collection, settings, run, Position(), lambda position: None)
+    assert (at.stage, at.done) == (1, pytest.approx(1 / 3, abs=0.02))
+    write_model(tmp_path / "m.safetensors", DenseModel(networks, settings, ("a", "b"), at, 0))
+    again = read_model(tmp_path / "m.safetensors")
+    assert (again.settings, again.at, again.names) == (settings, at, ("a", "b"))
+    assert not again.finished
+    weights = {name: value.clone() for name, value in again.networks.inverse.state_dict().items()}
+    for name, value in networks.inverse.state_dict().items():
+        assert torch.equal(weights[name], value)
+    steps = list[int]()
+    run = Run(on_progress=lambda phase, step, total, *rest: steps.append(total) if step else None)
+    few = replace(settings, stages=(*settings.stages[:2], replace(settings.stages[2], steps=1)))
+    at = train_dense(again.networks, collection, few, run, again.at, lambda position: None)
+    assert at.finished(settings)
+    assert steps[0] == 40  # what was left of the stage
+
+
+def test_the_inverse_function_is_carried_into_the_stage_across_shapes() -> None:
+    settings = small()
+    networks = started(settings)
+    before = {name: value.clone() for name, value in networks.inverse.state_dict().items()}
+    few = tuple(replace(stage, steps=1) for stage in settings.stages)
+    kept: list[dict[str, torch.Tensor]] = []
+
+    def keep(at: Position) -> None:
+        kept.append({name: value.clone() for name, value in networks.inverse.state_dict().items()})
+
+    train_dense(networks, collection_of([known(0), known(1)]), replace(settings, stages=few), Run(), Position(), keep)
+    rate = settings.learning_rate
+    for name, value in before.items():
+        assert torch.equal(kept[0][name], value)  # not trained yet
+        assert 0.0 < (kept[1][name] - value).abs().max() <= rate
+        assert (kept[2][name] - kept[1][name]).abs().max() <= rate  # not begun anew
+
+
+def test_a_time_budget_ends_every_stage_in_time() -> None:
+    settings, collection = small(), collection_of([known(0), known(1)])
+    run = Run(seconds=2.0)
+    at = train_dense(started(settings), collection, settings, run, Position(), lambda at: None)
+    assert at.finished(settings)
+    assert 1.9 < at.seconds < 3.0
+    assert len(at.losses) == 3
+
+
+def test_the_curve_of_nearest_points_and_of_the_truth() -> None:
+    shapes = [known(0), known(1)]
+    nearest = accuracy(answers(by_nearest(shapes), shapes, lambda step, steps: None))
+    assert (np.diff(nearest.curve) >= 0.0).all()
+    assert 0.1 < nearest.within(0.05) < nearest.within(0.25)
+
+    def truth(a: int, b: int) -> tuple[np.ndarray, np.ndarray]:
+        places, _, missing = shapes[a].solid.partners(sampled(shapes[a]), shapes[b].solid)
+        return places, np.where(missing, 0.0, 1.0)
+
+    perfect = accuracy(answers(truth, shapes, lambda step, steps: None))
+    assert perfect.area == 1.0
+    assert (perfect.precision, perfect.recall) == (1.0, 1.0)
+    assert perfect.missing > 0.0
+
+
+def test_the_way_implicit_dense_maps_by_a_file(tmp_path: Path) -> None:
+    settings = small()
+    write_model(tmp_path / "m", DenseModel(started(settings), settings, ("a", "b")))
+    a, b = known(0).surface, known(1).surface
+    run, none = Run(), np.zeros((0, 2), np.int64)
+    found = match(a, b, "implicit_dense", none, run, tmp_path / "m")
+    assert found.way == found.map.way == "implicit-dense"
+    assert found.map.points(b.positions, b.triangles).shape == a.positions.shape
+    assert any("not trained to its end" in said for said in run.warnings)
+    for model, words in ((None, "--model"), (tmp_path / "nothing", "cannot be read")):
+        with pytest.raises(CorrespondenceError, match=words):
+            match(a, b, "implicit-dense", none, Run(), model)
+
+
+def test_files_that_are_no_model_are_refused_in_words(tmp_path: Path) -> None:
+    for data in (b"", b"\x00" * 64, b"no model at all"):
+        (tmp_path / "bad").write_bytes(data)
+        with pytest.raises(SettingError, match="not a model of `correspond-train`"):
+            read_model(tmp_path / "bad")
+
+
+def test_the_papers_settings() -> None:
+    settings = paper(shapes=100)
+    assert settings.widths.implicit == (3072, 384)
+    assert [stage.steps for stage in settings.stages] == [111, 200, 2857, 5000, 25_000]
+    assert [stage.inverse for stage in settings.stages] == [False, False, False, True, True]
+    assert not any(stage.cross for stage in settings.without_cross().stages)
