@@ -38,7 +38,14 @@ def correspondence_of(
     if in_order(way, request):
         return on_surfaces(from_vertex_order(request.source, request.target), source, target)
     picked = landmarks_of(request, source, target)
-    found = match(source, target, way, picked, run)
+    try:
+        found = match(source, target, way, picked, run)
+    except CorrespondenceError as error:
+        if way != "auto":
+            raise
+        run.said.append(str(error))
+        _do_without(request, way, (str(error),))
+        return None
     run.said.extend(found.said)
     run.facts["matching"] = {"landmarks": len(picked), **found.facts}
     if found.way == NONE:

@@ -76,6 +76,18 @@ def test_without_a_match_there_are_new_surfaces_or_a_refusal_that_says_what_help
     assert guess.said == tuple(run.said)
 
 
+def test_meshes_too_small_to_be_matched_get_new_surfaces_too() -> None:
+    run = Run()
+    assert settled(morph(icosphere(0), icosphere(1), "sdf_blend"), run) is None
+    (why,) = run.said
+    with pytest.raises(CorrespondenceError) as refused:
+        settled(morph(icosphere(0), icosphere(1)))
+    assert why in str(refused.value)
+    with pytest.raises(CorrespondenceError) as refused:
+        settled(morph(icosphere(0), icosphere(1), "sdf_blend", correspondence="spectral"))
+    assert str(refused.value) == why
+
+
 def test_ways_have_one_spelling_and_others_are_refused() -> None:
     assert way_of("implicit_dense") == "implicit-dense"
     with pytest.raises(CorrespondenceError, match="correspondence is 'guess'; it must be one of auto, vertex-order, t"):
