@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from backend.losses.carried_normals import carried_normals
 from backend.losses.chamfer import chamfer
+from backend.losses.known_pairs import known_pairs
 from backend.losses.occupancy import occupancy_error
 from backend.losses.patches import patch_members, patch_smoothness
 from backend.losses.reconstruction import self_reconstruction
@@ -128,4 +129,5 @@ def test_smoothness_is_the_published_cosine_for_offsets_of_one_length() -> None:
 def test_occupancy_and_reconstruction_are_means_of_squares() -> None:
     assert occupancy_error(torch.tensor([0.5, 1.0]), torch.tensor([1.0, 1.0])).item() == pytest.approx(0.125)
     zero = torch.zeros((1, 2, 3))
+    assert known_pairs(zero, zero + torch.tensor([3.0, 0.0, 4.0])).item() == pytest.approx(5.0)
     assert self_reconstruction(zero, zero + torch.tensor([3.0, 0.0, 0.0])).item() == pytest.approx(3.0)

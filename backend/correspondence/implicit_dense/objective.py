@@ -11,6 +11,7 @@ from backend.correspondence.implicit_dense.networks import DenseNetworks, occupa
 from backend.correspondence.implicit_dense.settings import DenseSettings, Stage
 from backend.losses.carried_normals import carried_normals
 from backend.losses.chamfer import chamfer
+from backend.losses.known_pairs import known_pairs
 from backend.losses.occupancy import occupancy_error
 from backend.losses.patches import patch_members, patch_smoothness
 from backend.losses.reconstruction import self_reconstruction
@@ -46,8 +47,7 @@ def dense_loss(
     if again is not None:
         other = networks.encoder(again.points)
         carried = networks.inverse(other, embeddings)
-        known = self_reconstruction(carried, again.points[:, : settings.matched])
-        loss = loss + weights.known_pairs * known
+        loss = loss + weights.known_pairs * known_pairs(carried, again.points[:, : settings.matched])
     return loss
 
 
