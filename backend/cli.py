@@ -17,6 +17,7 @@ COMMANDS: Final = {
     "serve": "run the backend that Blender talks to",
     "evaluate": "measure a folder of frames against its source, target and truth",
     "prepare": "list the pairs of a folder of published meshes, for morph --data",
+    "correspond": "find which point of one mesh belongs to which of another, with a picture of it",
     "correspond-shapes": "make chairs, mugs or tables whose true correspondence is known",
     "correspond-train": "learn the correspondence of a kind of shapes from a folder of meshes",
     "correspond-evaluate": "measure what was learned on made shapes",

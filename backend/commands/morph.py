@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backend.commands.interrupt import Interrupt
+from backend.commands.naming import naming_files
 from backend.commands.output import check_output, output_folder
 from backend.commands.parser import CommandError, Parser
 from backend.commands.prepared import add_data_options, prepared_pair
@@ -62,27 +61,17 @@ def run(arguments: argparse.Namespace) -> int:
     with Progress() as progress:
         progress("starting")
         with Interrupt(progress.note) as interrupt:
-            with _naming_files(arguments):
+            with naming_files(_files(arguments)):
                 report = (_at_backend if arguments.connect else _here)(arguments, progress, interrupt)
             interrupted = report["interrupted"] or interrupt.asked
     sys.stdout.write(summary(arguments.out, report))
     return 130 if interrupted else 0
 
 
-@contextmanager
-def _naming_files(arguments: argparse.Namespace) -> Iterator[None]:
-    """A fault of "source", "target" or "stop 1" is told of the file."""
-    from protocol.mesh import MeshError
-
-    try:
-        yield
-    except (MeshError, CommandError) as error:
-        role, colon, fault = str(error).partition(": ")
-        files = {"source": arguments.source, "target": arguments.target}
-        files |= {f"stop {number}": path for number, path in enumerate(arguments.through, 1)}
-        if role in files and colon:
-            raise CommandError(f"{files[role]}: {fault}") from error
-        raise
+def _files(arguments: argparse.Namespace) -> dict[str, Path]:
+    """The mesh files by the roles that faults are told of."""
+    stops = {f"stop {number}": path for number, path in enumerate(arguments.through, 1)}
+    return {"source": arguments.source, "target": arguments.target, **stops}
 
 
 def _here(arguments: argparse.Namespace, progress: Progress, interrupt: Interrupt) -> dict[str, Any]:

@@ -23,12 +23,14 @@ class Kind:
 
     marker: str  # the file that tells who wrote the folder
     ours: re.Pattern[str]  # names of its files
+    result: str | None = None  # what the marker calls it, where several commands have a marker of that name
 
 
 RESULT = Kind(
     REPORT,
     re.compile(r"(frame_\d{4,}\.ply|carry_.+_\d{4,}\.ply|contact_sheet\.png|morph\.(safetensors|glb)|report\.json)\Z"),
 )
+MATCH = Kind(REPORT, re.compile(r"((map|points|confidence)\.npy|map\.png|report\.json)\Z"), "match")
 PREPARED = Kind(LISTING, re.compile(r"(table_\d{4,}_\d{4,}\.npy|pairs\.json)\Z"))
 
 
@@ -83,7 +85,9 @@ def _is_earlier(folder: Path, kind: Kind) -> bool:
         report = json.loads((folder / kind.marker).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    return isinstance(report, dict) and "tweenfield" in report.get("versions", {})
+    if not isinstance(report, dict) or report.get("result") != kind.result:
+        return False
+    return "tweenfield" in report.get("versions", {})
 
 
 def _missing_parents(out: Path) -> list[Path]:

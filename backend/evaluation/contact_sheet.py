@@ -59,9 +59,9 @@ def _tiles(meshes: Sequence[MeshData], tile_area: int, quality: Quality) -> list
     faces = [mesh.triangles().astype(np.int64) for mesh in meshes]
     same = all(np.array_equal(f, faces[0]) and len(s) == len(shapes[0]) for f, s in zip(faces, shapes, strict=True))
     if same:
-        faces = [_coarser(shapes[0], faces[0])] * len(faces)
+        faces = [coarser(shapes[0], faces[0])] * len(faces)
     else:
-        faces = [_coarser(shape, face) for shape, face in zip(shapes, faces, strict=True)]
+        faces = [coarser(shape, face) for shape, face in zip(shapes, faces, strict=True)]
     used = [shape[np.unique(face)] for shape, face in zip(shapes, faces, strict=True)]
     everything = np.concatenate([np.stack([points.min(axis=0), points.max(axis=0)]) for points in used])
     low, high = everything.min(axis=0), everything.max(axis=0)
@@ -76,13 +76,13 @@ def _tiles(meshes: Sequence[MeshData], tile_area: int, quality: Quality) -> list
     height = round(tile_area / width)
     tiles = []
     for shape, face in zip(shapes, faces, strict=True):
-        paint = np.tile(_linear(CLAY), (len(shape), 1)) if colours is None else colours
+        paint = np.tile(linear(CLAY), (len(shape), 1)) if colours is None else colours
         scene = Scene(np.ascontiguousarray(shape), face, paint, upwards, ground)
         tiles.append(to_image(render(scene, camera, width, height, quality)))
     return tiles
 
 
-def _coarser(points: Float64, triangles: Int64) -> Int64:
+def coarser(points: Float64, triangles: Int64) -> Int64:
     """The triangles, or where there are far more than a picture can show, those between cells of a grid of vertices."""
     if len(triangles) <= MANY_FACES:
         return triangles
@@ -105,13 +105,13 @@ def _colours(points: Float64, used: Float64) -> Float64:
     low, high = np.quantile(along, [0.01, 0.99])
     place = np.clip(((points - middle) @ axes[0] - low) / max(high - low, 1e-12), 0.0, 1.0)
     across = (points - middle) @ axes[1] / max(np.abs((used - middle) @ axes[1]).max(), 1e-12)
-    stops = np.array([_linear(stop) for stop in PALETTE])
+    stops = np.array([linear(stop) for stop in PALETTE])
     spots = np.linspace(0.0, 1.0, len(PALETTE))
     colour = np.stack([np.interp(place, spots, stops[:, k]) for k in range(3)], axis=1)
     return np.asarray(colour * (1.0 + 0.18 * np.clip(across, -1.0, 1.0))[:, None])
 
 
-def _linear(colour: str) -> Float64:
+def linear(colour: str) -> Float64:
     """``#rrggbb`` in linear light [3]."""
     encoded = np.array([int(colour[k : k + 2], 16) for k in (1, 3, 5)]) / 255
     return np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
