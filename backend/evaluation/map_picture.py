@@ -15,7 +15,8 @@ from backend.geometry.arrays import Float64, Int64
 from backend.geometry.normalise import similarity_alignment
 from protocol.mesh import MeshData
 
-TILE_AREA = 560 * 560  # pixels of the picture of one mesh
+TILE_AREA = 480 * 480  # pixels of the picture of one mesh
+QUALITY = Quality(occlusion=32)
 DOUBTED = (0.15, 0.5)  # confidence up to which a vertex is grey, and from which it has all of its colour
 GREY = 0.30  # linear light
 NONE = 0.12  # of vertices without a counterpart
@@ -49,7 +50,7 @@ def map_picture(
     colours = np.where(known[:, None], trust * carried + (1.0 - trust) * GREY, NONE)
     turned = there @ _turn(here[known], points[known], confidence[known]).T
     shapes = [_unit_size(here, faces[0]), _unit_size(turned, faces[1])]
-    tiles = _tiles(shapes, faces, [colours, field(there)], tile_area, quality or Quality())
+    tiles = _tiles(shapes, faces, [colours, field(there)], tile_area, quality or QUALITY)
     _sheet(tiles, ("source", "target"), caption).save(path, optimize=True)
 
 
@@ -95,7 +96,7 @@ def _from_oklab(colours: Float64) -> Float64:
 def _turn(here: Float64, points: Float64, confidence: Float64) -> Float64:
     """The rotation [3, 3] of the target after which it is seen from the side that the source is seen from."""
     trusted = confidence > DOUBTED[1]
-    if not trusted.any():
+    if trusted.sum() <= len(trusted) / 2:
         return np.eye(3)
     rotation = similarity_alignment(here[trusted], points[trusted], confidence[trusted]).rotation
     angle = math.acos(np.clip((np.trace(rotation) - 1.0) / 2.0, -1.0, 1.0))
@@ -134,5 +135,7 @@ def _sheet(tiles: list[Image.Image], labels: tuple[str, str], caption: str) -> I
     for k, (tile, label) in enumerate(zip(tiles, labels, strict=True)):
         sheet.paste(tile, (k * width, 0))
         draw.text(((k + 0.5) * width, height * (1 - CAPTION / 2)), label, fill=INK, font=font, anchor="mm")
-    draw.text((width, height + 0.7 * size), caption, fill=INK, font=font, anchor="mm")
+    fitting = min(1.0, 0.94 * sheet.width / max(draw.textlength(caption, font), 1.0))
+    small = ImageFont.load_default(fitting * size)
+    draw.text((width, height + 0.7 * size), caption, fill=INK, font=small, anchor="mm")
     return sheet

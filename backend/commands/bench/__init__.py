@@ -8,7 +8,7 @@ from pathlib import Path
 
 from backend.commands.parser import Parser, choice, seconds
 
-PARTS = ("quality", "surfaces", "presets", "speed", "memory")
+PARTS = ("quality", "surfaces", "correspondence", "presets", "speed", "memory")
 
 
 def add_arguments(parser: Parser) -> None:
@@ -27,6 +27,7 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from backend.commands.bench.correspondence import measure_correspondence
     from backend.commands.bench.extraction import measure_extraction
     from backend.commands.bench.pairs import SHIPPED, find_pairs
     from backend.commands.bench.presets import measure_presets, presets_table
@@ -51,6 +52,9 @@ def run(arguments: argparse.Namespace) -> int:
                 progress.note(f"{pair.name}: surfaces of their own")
                 lines.append(measure_surfaces(pair))
             sections["surfaces"] = surfaces_table(lines)
+        if "correspondence" in arguments.parts:
+            pairs = find_pairs(arguments.data, arguments.pairs)
+            sections["correspondence"] = measure_correspondence(pairs, progress.note)
         if "presets" in arguments.parts:
             progress.note("every method and preset")
             found = measure_presets(SHIPPED, arguments.published)

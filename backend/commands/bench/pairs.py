@@ -21,9 +21,12 @@ class BenchPair:
     target: Path
     table: Path | None  # vertex pairs
     truth: Path | None  # [T, V, 3] true positions, even in time
+    kind: str = ""  # what the manifest calls it: sequence, near-isometric, ...
 
 
-SHIPPED: Final = BenchPair("fox_run", FOX / "source.obj", FOX / "target.obj", FOX / "corr.npy", FOX / "inbetween.npy")
+SHIPPED: Final = BenchPair(
+    "fox_run", FOX / "source.obj", FOX / "target.obj", FOX / "corr.npy", FOX / "inbetween.npy", "sequence"
+)
 
 
 def find_pairs(folder: Path | None, only: Sequence[str]) -> list[BenchPair]:
@@ -53,8 +56,7 @@ def _pair(folder: Path, entry: dict[str, Any]) -> BenchPair:
         return folder / entry[key] if entry.get(key) else None
 
     try:
-        return BenchPair(
-            entry["id"], folder / entry["source"], folder / entry["target"], file("corr"), file("inbetween")
-        )
+        ends = folder / entry["source"], folder / entry["target"]
+        return BenchPair(entry["id"], *ends, file("corr"), file("inbetween"), entry.get("kind", ""))
     except (KeyError, TypeError) as error:
         raise CommandError(f"{folder / 'manifest.json'}: an entry lacks {error}") from error

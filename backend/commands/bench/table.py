@@ -28,6 +28,7 @@ HEADING = (
 TITLES = {
     "quality": "Quality",
     "surfaces": "Surfaces of their own",
+    "correspondence": "Correspondence",
     "presets": "Methods and presets",
     "speed": "Speed",
     "memory": "Peak memory",

@@ -1,0 +1,129 @@
+"""Correspondence: ``correspond`` on pairs whose truth is known, as a process of its own, with and without landmarks."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from backend.commands.bench.isometric import KnownPair, large_pair, near_isometric
+from backend.commands.bench.pairs import BenchPair
+from backend.commands.bench.table import Figure, markdown_table, number
+from backend.commands.parser import CommandError
+from backend.environment import environment
+from backend.geometry.io import write_ply
+from backend.geometry.sampling import farthest_points
+
+LANDMARKS: Final = 5
+REACHES: Final = {0: 2.5, LANDMARKS: 2.0}  # error, by the number of landmarks
+HEADINGS: Final = (
+    "pair", "vertices", "way", "error", f"with {LANDMARKS} landmarks", "off by over 10", "of them in the lowest fifth",
+    "doubts told", "energy", "of the second map", "seconds", "CPU seconds", "peak MB",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Matched:
+    """What ``correspond`` reported of a pair."""
+
+    pair: KnownPair
+    reports: dict[int, dict[str, Any]]  # by the number of landmarks
+
+    def error(self, landmarks: int) -> float | None:
+        """Mean, in hundredths of the square root of the area."""
+        found: float | None = self.reports[landmarks]["truth"]["mean_geodesic_error_x100"]
+        return found
+
+
+def measure_correspondence(pairs: Sequence[BenchPair], note: Callable[[str], None]) -> str:
+    """The section of the document."""
+    found = []
+    for pair in near_isometric(pairs):
+        note(f"{pair.name}: matching")
+        found.append(Matched(pair, {count: _match(pair, count) for count in REACHES}))
+    large = large_pair(pairs)
+    if large is not None:
+        note("50,000 vertices: matching")
+    return correspondence_table(found, None if large is None else Matched(large, {0: _match(large, 0)}))
+
+
+def _match(pair: KnownPair, landmarks: int) -> dict[str, Any]:
+    """The report of one match."""
+    with tempfile.TemporaryDirectory(prefix="tweenfield-bench-") as name:
+        folder = Path(name)
+        write_ply(folder / "source.ply", pair.source)
+        write_ply(folder / "target.ply", pair.target)
+        np.save(folder / "truth.npy", pair.truth.astype(np.int32))
+        command = ["correspond", *(str(folder / end) for end in ("source.ply", "target.ply"))]
+        command += ["--out", str(folder / "out"), "--truth", str(folder / "truth.npy"), "--device", "cpu"]
+        if landmarks:
+            picked = pair.truth[farthest_points(pair.source.positions()[pair.truth[:, 0]], landmarks)]
+            (folder / "picked.json").write_text(json.dumps({"pairs": picked.tolist()}), encoding="utf-8")
+            command += ["--landmarks", str(folder / "picked.json")]
+        ended = subprocess.run(
+            [sys.executable, "-m", "backend", *command], env=environment(), capture_output=True, text=True, check=False
+        )
+        if ended.returncode != 0:
+            raise CommandError(f"{pair.name}: {ended.stderr.strip().splitlines()[-1]}")
+        report: dict[str, Any] = json.loads((folder / "out" / "report.json").read_text(encoding="utf-8"))
+    return report
+
+
+def correspondence_table(found: Sequence[Matched], large: Matched | None) -> str:
+    """The section, from what was measured."""
+    text = (
+        "`correspond SOURCE TARGET`, method auto, on the processor. One shape in two poses on meshes that share no "
+        "vertex. Errors are geodesic distances on the target in hundredths of the square root of its area, means of "
+        f"400 known pairs; landmarks are {LANDMARKS} of these, far from each other. The columns from `off by over 10` "
+        "to the right are of the match without landmarks: the share of the pairs that are led to another part of the "
+        "shape, how much of that the fifth with the lowest confidence holds, and whether the artist is told of a doubt."
+    )
+    lines = ["## Correspondence", "", text, "", markdown_table(HEADINGS, [_row(one) for one in found]), ""]
+    return "\n".join([*lines, markdown_table(("what", "measured", "to reach"), _figures(found, large))])
+
+
+def _row(one: Matched) -> list[str]:
+    report = one.reports[0]
+    truth, facts = report["truth"], report["facts"]
+    held = truth["of_those_in_lowest_fifth_of_confidence"]
+    return [
+        one.pair.name,
+        f"{one.pair.source.n_vertices} to {one.pair.target.n_vertices}",
+        report["way"],
+        *(number(one.error(count)) for count in REACHES),
+        "" if truth["share_over_0.1"] is None else f"{truth['share_over_0.1']:.1%}",
+        "" if held is None else f"{held:.0%}",
+        "yes" if report["said"] else "no",
+        number(facts.get("map_energy")),
+        number(facts.get("runner_up_energy")),
+        f"{report['seconds']:.1f}",
+        f"{report['cpu_seconds']:.1f}",
+        f"{report['peak_memory_bytes'] / 1e6:.0f}",
+    ]
+
+
+def _figures(found: Sequence[Matched], large: Matched | None) -> list[list[str]]:
+    figures = []
+    for count, reach in REACHES.items():
+        errors = [error for one in found if (error := one.error(count)) is not None]
+        good = sum(error < reach for error in errors)
+        what = f"pairs with an error under {reach}, {count or 'no'} landmarks"
+        figures.append(Figure(what, f"{good} of {len(found)}", "9 of 10" if count == 0 else "all"))
+    swapped = sum((one.error(0) or 0.0) >= 10.0 and not one.reports[0]["said"] for one in found)
+    figures.append(Figure("matches with an error of 10 or more of which no doubt is told", str(swapped), "0"))
+    slowest = max((one.reports[0]["seconds"] for one in found), default=0.0)
+    figures.append(Figure("the longest of these matches", f"{slowest:.1f} s", "15 s"))
+    if large is not None:
+        report, pair = large.reports[0], large.pair
+        sizes = f"{pair.source.n_vertices:,} and {pair.target.n_vertices:,} vertices"
+        value = f"{report['seconds']:.0f} s ({report['cpu_seconds']:.0f} CPU s), error {number(large.error(0))}"
+        figures.append(Figure(f"{sizes}: time", value, "120 s"))
+        figures.append(Figure(f"{sizes}: peak memory", f"{report['peak_memory_bytes'] / 1e9:.2f} GB", "4 GB"))
+    return [[figure.what, figure.value, figure.reach] for figure in figures]
