@@ -1,8 +1,8 @@
 """Tweenfield for Blender: morphs one mesh into another and makes shape keys of it."""
 
-from . import operators, panel, preferences, properties, running
+from . import landmarks, operators, panel, preferences, properties, running
 
-_MODULES = (properties, running, preferences, operators, panel)
+_MODULES = (properties, running, preferences, operators, panel, landmarks)
 
 
 def register() -> None:

@@ -1,4 +1,4 @@
-"""One morph in Blender: what was read for it, its preview, its frames as they come, and its result.
+"""What was asked for, and one morph in Blender: its preview, its frames as they come, and its result.
 
 Nothing is linked into the scene before the last frame is there, but the preview. What is done is done in small
 steps: the functions are generators, and whoever runs them may stop after every ``yield``, because data-blocks are
@@ -7,15 +7,18 @@ looked up anew after it.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import ClassVar
 
+from .bar import about
 from .handle import Handle
 from .making.choice import make
 from .making.making import Making, Shape, Span, Template
 from .making.shape_keys import ShapeKeys
 from .preview import LivePreview
-from .protocol.messages import Frame, MorphRequest, Preview, Welcome
+from .protocol.messages import Finished, Frame, Matched, MatchRequest, MorphRequest, Preview, Timeline, Welcome
 from .read_mesh import Reading
 from .results import drop_making, pair_collection, scene_of
 from .write_mesh import local_positions
@@ -30,6 +33,7 @@ class Plan:
     readings: tuple[Reading, ...]  # the source, then what rides along
     frame_start: int
     frame_end: int
+    timeline: Timeline
     frames_as: str = "auto"  # one of making.choice.WAYS
     warnings: tuple[str, ...] = ()  # about what was asked for, told with the result
 
@@ -43,26 +47,57 @@ class Plan:
         return f"{self.source.original.name} to {self.target}"
 
     def with_names(self, message: str) -> str:
-        """A backend's message, which knows a source and a target only, with the names of the objects."""
-        for role, name in (("source", self.source.original.name), ("target", self.target)):
-            if message.startswith(f"{role}:"):
-                return f"{name!r} (the {role}):" + message.removeprefix(f"{role}:")
-        return message[:1].upper() + message[1:]
+        return with_names(message, self.source.original.name, self.target)
 
 
-@dataclass
-class Order:
-    """A job before it is sent: what is made of it in Blender, and the request, which needs the backend's methods."""
+def with_names(message: str, source: str, target: str) -> str:
+    """A backend's message, which knows a source and a target only, with the names of the objects."""
+    for role, name in (("source", source), ("target", target)):
+        if message.startswith(f"{role}:"):
+            return f"{name!r} (the {role}):" + message.removeprefix(f"{role}:")
+    return message[:1].upper() + message[1:]
 
-    plan: Plan
-    request: Callable[[Welcome], MorphRequest]
 
+class Job(ABC):
+    """The Blender side of one job: what becomes of its results in the file."""
 
-@dataclass
-class MorphJob:
-    """The Blender side of one job."""
-
+    what: ClassVar[str]  # what it computes, in the artist's words
+    button: ClassVar[str]  # what was pressed for it
     id: str  # of the job at the backend
+    frames: int = 0  # that were taken in
+
+    @abstractmethod
+    def with_names(self, message: str) -> str:
+        """A backend's message with the names of the objects."""
+
+    @abstractmethod
+    def tick(self) -> None:
+        """What moves by itself while the job runs."""
+
+    @abstractmethod
+    def install(self, last: Finished | Matched) -> list[str]:
+        """Puts the result into the scene in one go, so that no undo can come between. What to tell about it."""
+
+    @abstractmethod
+    def discard(self) -> None:
+        """Removes everything that is not a result: as if the button had never been pressed."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """A job before it is sent: the request, which needs the backend's methods, and what the job becomes in Blender."""
+
+    request: Callable[[Welcome], MorphRequest | MatchRequest]
+    begin: Callable[[str], Job]  # of the job's id
+
+
+@dataclass
+class MorphJob(Job):
+    """A morph: its frames become a result of their own."""
+
+    what: ClassVar[str] = "morph"
+    button: ClassVar[str] = "Morph"
+    id: str
     plan: Plan
     frames: int = 0  # that were taken in
     lost: bool = False  # an undo took something half made away: the frames are needed once more
@@ -79,6 +114,12 @@ class MorphJob:
     def noun(self) -> str:
         """What the frames become."""
         return self._makings[0].noun if self._makings else "frames"
+
+    def with_names(self, message: str) -> str:
+        return self.plan.with_names(message)
+
+    def tick(self) -> None:
+        self.preview.swing()
 
     def show_preview(self, message: Preview) -> Iterator[None]:
         yield from self.preview.show(message)
@@ -129,8 +170,7 @@ class MorphJob:
         """Whether all that was made of the frames is still there."""
         return not self.lost and self.frames > 1 and all(making.complete(self.frames) for making in self._makings)
 
-    def install(self) -> list[str]:
-        """Puts the result into the scene in one go, so that no undo can come between. What to tell about it."""
+    def install(self, last: Finished | Matched) -> list[str]:
         self.preview.drop()
         collection = pair_collection(scene_of(self.plan.scene), self.plan.source.original.name, self.plan.target)
         told = []
@@ -140,10 +180,11 @@ class MorphJob:
             if index == 0:
                 told = [f"{block.name}: {self.frames} {making.noun}", *making.told()]
         self._makings = []
-        return [*told, self._why] if self._why else told
+        why = [self._why] if self._why else []
+        report = about(last.report) if isinstance(last, Finished) else []
+        return [*told, *why, *self.plan.warnings, *report]
 
     def discard(self) -> None:
-        """Removes everything that is not a result: as if the button had never been pressed."""
         self.preview.drop()
         self._drop_makings()
         for template in self._templates:

@@ -1,11 +1,10 @@
 """The tab "Tweenfield" in the 3D viewport's sidebar."""
 
-import textwrap
-from typing import Any
-
 import bpy
 
 from .generated import group_of, methods
+from .landmarks.paint import painted
+from .layout import InSidebar, paragraph, split
 from .operators.morph import asked, expected, topologies, why_not
 from .properties import settings_of
 from .running import current
@@ -20,13 +19,7 @@ LIGHTS = {
 }
 
 
-class _InSidebar:
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_category = "Tweenfield"
-
-
-class TWEENFIELD_PT_main(_InSidebar, bpy.types.Panel):
+class TWEENFIELD_PT_main(InSidebar, bpy.types.Panel):
     bl_label = "Tweenfield"
 
     def draw(self, context: bpy.types.Context) -> None:
@@ -36,7 +29,7 @@ class TWEENFIELD_PT_main(_InSidebar, bpy.types.Panel):
         layout = self.layout
         assert layout is not None
         _draw_backend(layout, session)
-        column = _split(layout)
+        column = split(layout)
         column.enabled = not session.busy
         column.prop(settings, "source")
         column.prop(settings, "target")
@@ -45,6 +38,10 @@ class TWEENFIELD_PT_main(_InSidebar, bpy.types.Panel):
         column.prop(settings, "correspondence")
         if settings.correspondence == "table":
             column.prop(settings, "table")
+        seen = column.row(align=True)
+        seen.operator("tweenfield.preview_match", icon="COLOR")
+        if painted():
+            seen.operator("tweenfield.remove_match_preview", text="", icon="X")
         column.prop(settings, "method")
         column.prop(settings, "preset")
         made = topologies(settings)
@@ -62,15 +59,16 @@ class TWEENFIELD_PT_main(_InSidebar, bpy.types.Panel):
         _draw_job(layout, context, session)
 
 
-class TWEENFIELD_PT_motion(_InSidebar, bpy.types.Panel):
+class TWEENFIELD_PT_motion(InSidebar, bpy.types.Panel):
     bl_label = "Motion"
     bl_parent_id = "TWEENFIELD_PT_main"
+    bl_order = 1
     bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context: bpy.types.Context) -> None:
         assert context.scene is not None
         settings = settings_of(context.scene)
-        column = _split(self.layout)
+        column = split(self.layout)
         column.enabled = not current().busy
         column.prop(settings, "easing")
         column.prop(settings, "constant_speed")
@@ -78,15 +76,16 @@ class TWEENFIELD_PT_motion(_InSidebar, bpy.types.Panel):
         column.prop(settings, "carried")
 
 
-class TWEENFIELD_PT_advanced(_InSidebar, bpy.types.Panel):
+class TWEENFIELD_PT_advanced(InSidebar, bpy.types.Panel):
     bl_label = "Advanced"
     bl_parent_id = "TWEENFIELD_PT_main"
+    bl_order = 2
     bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context: bpy.types.Context) -> None:
         assert context.scene is not None
         settings = settings_of(context.scene)
-        column = _split(self.layout)
+        column = split(self.layout)
         column.enabled = not current().busy
         column.prop(settings, "live_preview")
         column.prop(settings, "device")
@@ -103,14 +102,6 @@ class TWEENFIELD_PT_advanced(_InSidebar, bpy.types.Panel):
         for setting in spec.settings:
             column.prop(group, setting.name)
         column.operator("tweenfield.reset_settings", icon="LOOP_BACK")
-
-
-def _split(layout: bpy.types.UILayout | None) -> bpy.types.UILayout:
-    assert layout is not None
-    column = layout.column()
-    column.use_property_split = True
-    column.use_property_decorate = False
-    return column
 
 
 def _draw_backend(layout: bpy.types.UILayout, session: Session) -> None:
@@ -139,30 +130,18 @@ def _draw_job(layout: bpy.types.UILayout, context: bpy.types.Context, session: S
     row.operator("tweenfield.morph", icon="MOD_DATA_TRANSFER")
     if session.problem is not None:
         box = layout.box()
-        _paragraph(box, context, session.problem.message, "ERROR")
+        paragraph(box, context, session.problem.message, "ERROR")
         buttons = box.row(align=True)
         buttons.operator("tweenfield.copy_report", icon="COPYDOWN")
         buttons.operator("tweenfield.open_log", icon="TEXT")
         return
     reason = why_not(context)
     if reason:
-        _paragraph(layout, context, reason, "INFO")
+        paragraph(layout, context, reason, "INFO")
     elif session.outcome:
-        _paragraph(layout, context, session.outcome, "CANCEL" if session.outcome == CANCELLED else "CHECKMARK")
+        paragraph(layout, context, session.outcome, "CANCEL" if session.outcome == CANCELLED else "CHECKMARK")
     else:
-        _paragraph(layout, context, expected(settings_of(context.scene)), "INFO")
-
-
-def _paragraph(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: Any) -> None:
-    """Text in as many lines as the sidebar's width needs; labels do not wrap by themselves."""
-    assert context.preferences is not None
-    scale = context.preferences.system.ui_scale
-    letters = int((context.region.width / scale - 60) / 6.2) if context.region is not None else 40
-    column = layout.column(align=True)
-    for line in text.splitlines():
-        for part in textwrap.wrap(line, max(letters, 16)):
-            column.label(text=part, icon=icon)
-            icon = "BLANK1"
+        paragraph(layout, context, expected(settings_of(context.scene)), "INFO")
 
 
 _CLASSES = (TWEENFIELD_PT_main, TWEENFIELD_PT_motion, TWEENFIELD_PT_advanced)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -14,6 +15,9 @@ from .making.making import Template
 from .protocol.messages import Preview
 from .results import PREVIEW, drop_previews, find_frames, find_result, pair_collection, scene_of, shape_keys_of
 from .write_mesh import add_key, last_time, local_positions, make_absolute, remove_mesh, set_key
+
+SWING = 3.0  # seconds that it takes from the source to the target and back
+SWING_STEP = 0.08  # seconds between two of its pictures
 
 
 @dataclass
@@ -28,6 +32,7 @@ class LivePreview:
     _meshes: list[Handle] = field(default_factory=list)
     _hidden: Handle | None = None
     _hidden_frames: str = ""  # name of a collection
+    _swung: float = 0.0  # when it last moved; monotonic seconds
 
     def show(self, message: Preview) -> Iterator[None]:
         """Takes coarse frames in."""
@@ -35,6 +40,13 @@ class LivePreview:
             yield from self._show_meshes(message)
         else:
             yield from self._show_keys(message)
+
+    def swing(self) -> None:
+        """Swings between source and target, so that it moves without being played."""
+        now = time.monotonic()
+        if now - self._swung >= SWING_STEP:
+            self._swung = now
+            self.play(1.0 - abs(2.0 * (now % SWING) / SWING - 1.0))
 
     def play(self, phase: float) -> None:
         """Shows the morph at ``phase`` of 0..1 between source and target."""

@@ -111,8 +111,12 @@ class TWEENFIELD_PG_morph(bpy.types.PropertyGroup):
         name="Match",
         description="How it is known which point of the source becomes which point of the target",
         items=[
-            ("auto", "Automatic", "By vertex order where both meshes have the same faces; else without a match, which "
-             "needs new surfaces"),
+            ("auto", "Automatic", "By vertex order where both meshes have the same faces; else a match is sought, "
+             "with the landmarks if there are any. Without a match that can be trusted, new surfaces are made"),
+            ("landmarks", "Landmarks", "The source is bent onto the target by the landmarks: for shapes that differ "
+             "by more than their pose. Ten, spread over the shape, make a good match"),
+            ("spectral", "Same Shape in Another Pose", "By the shapes alone, however they are posed; a few landmarks "
+             "tell left from right"),
             ("vertex-order", "Vertex order", "Vertex 1 becomes vertex 1, and so on"),
             ("table", "Table", "Pairs of vertices from a file"),
         ],

@@ -30,12 +30,12 @@ class Reading:
 
 def read_object(context: bpy.types.Context, ob: bpy.types.Object) -> Reading:
     """Reads an object that the result will be a copy of. Leaves one unlinked mesh in the file: the template."""
-    evaluated, depsgraph = _evaluated(context, ob)
+    evaluated, depsgraph = evaluated_object(context, ob)
     template = _copy(ob, evaluated, depsgraph)
     try:
-        world = _world_matrix(evaluated, ob.name)
+        world = world_matrix(evaluated, ob.name)
         local = read_positions(template)
-        _check(template, local, ob.name, ob.type == "MESH")
+        check_mesh(template, local, ob.name, ob.type == "MESH")
         # An object has location, rotation and scale only, so shear of its parents cannot be given to the result.
         matrix = np.array(Matrix.LocRotScale(*evaluated.matrix_world.decompose()), np.float64)
         exact = bool(np.allclose(matrix, world, rtol=1e-6, atol=1e-6 * float(np.abs(world[:3, :3]).max())))
@@ -48,12 +48,12 @@ def read_object(context: bpy.types.Context, ob: bpy.types.Object) -> Reading:
 
 def read_target(context: bpy.types.Context, ob: bpy.types.Object) -> MeshData:
     """Reads an object without leaving anything in the file."""
-    evaluated, _ = _evaluated(context, ob)
-    world = _world_matrix(evaluated, ob.name)
+    evaluated, _ = evaluated_object(context, ob)
+    world = world_matrix(evaluated, ob.name)
     mesh = evaluated.to_mesh()
     try:
         local = read_positions(mesh)
-        _check(mesh, local, ob.name, True)
+        check_mesh(mesh, local, ob.name, True)
         return _mesh_data(mesh, local, world)
     finally:
         evaluated.to_mesh_clear()
@@ -67,7 +67,7 @@ def copy_again(context: bpy.types.Context, reading: Reading) -> bpy.types.Mesh:
             f"{reading.original.name!r} was deleted (or its making was undone) while the morph was computed. "
             "Bring it back and press Morph again."
         )
-    evaluated, depsgraph = _evaluated(context, ob)
+    evaluated, depsgraph = evaluated_object(context, ob)
     mesh = _copy(ob, evaluated, depsgraph)
     if not np.array_equal(read_positions(mesh), reading.local):
         bpy.data.meshes.remove(mesh)
@@ -96,13 +96,25 @@ def read_positions(mesh: bpy.types.Mesh) -> Float32:
     return local
 
 
+def read_faces(mesh: bpy.types.Mesh) -> tuple[Int32, Int32]:
+    """Where each face begins [F + 1] among the corners, and the vertex of each corner [C]."""
+    offsets = np.empty(len(mesh.polygons) + 1, np.int32)
+    mesh.polygons.foreach_get("loop_start", offsets[:-1])
+    offsets[-1] = len(mesh.loops)
+    corners = np.empty(len(mesh.loops), np.int32)
+    if len(corners):
+        _values(mesh, ".corner_vert").foreach_get("value", corners)
+    return offsets, corners
+
+
 def _values(mesh: bpy.types.Mesh, name: str) -> Any:
     """The values of an attribute, which are read as a whole; the mesh's vertices would be read one by one."""
     attribute: Any = mesh.attributes[name]
     return attribute.data
 
 
-def _evaluated(context: bpy.types.Context, ob: bpy.types.Object) -> tuple[bpy.types.Object, bpy.types.Depsgraph]:
+def evaluated_object(context: bpy.types.Context, ob: bpy.types.Object) -> tuple[bpy.types.Object, bpy.types.Depsgraph]:
+    """The object with its modifiers, as it is shown. Raises ``Problem`` where there is no such thing now."""
     if ob.mode != "OBJECT":
         raise Problem(f"{ob.name!r} is in {ob.mode.replace('_', ' ').title()} Mode. Go back to Object Mode first.")
     if context.view_layer is None or ob.name not in context.view_layer.objects:
@@ -113,7 +125,8 @@ def _evaluated(context: bpy.types.Context, ob: bpy.types.Object) -> tuple[bpy.ty
     return ob.evaluated_get(depsgraph), depsgraph
 
 
-def _world_matrix(evaluated: bpy.types.Object, name: str) -> Float64:
+def world_matrix(evaluated: bpy.types.Object, name: str) -> Float64:
+    """From object space to the world [4, 4]."""
     matrix = np.array(evaluated.matrix_world, np.float64)
     size = float(np.abs(matrix[:3, :3]).max())
     if not np.isfinite(matrix).all() or abs(np.linalg.det(matrix[:3, :3])) <= 1e-9 * size**3:
@@ -121,7 +134,8 @@ def _world_matrix(evaluated: bpy.types.Object, name: str) -> Float64:
     return matrix
 
 
-def _check(mesh: bpy.types.Mesh, local: Float32, name: str, needs_faces: bool) -> None:
+def check_mesh(mesh: bpy.types.Mesh, local: Float32, name: str, needs_faces: bool) -> None:
+    """Raises ``Problem`` for what cannot be a source or a target."""
     if not len(local):
         raise Problem(f"{name!r} has no vertices. Pick an object with a surface.")
     if needs_faces and not len(mesh.polygons):
@@ -137,12 +151,7 @@ def _check(mesh: bpy.types.Mesh, local: Float32, name: str, needs_faces: bool) -
 
 
 def _mesh_data(mesh: bpy.types.Mesh, local: Float32, world: Float64, with_materials: bool = False) -> MeshData:
-    offsets = np.empty(len(mesh.polygons) + 1, np.int32)
-    mesh.polygons.foreach_get("loop_start", offsets[:-1])
-    offsets[-1] = len(mesh.loops)
-    corners = np.empty(len(mesh.loops), np.int32)
-    if len(corners):
-        _values(mesh, ".corner_vert").foreach_get("value", corners)
+    offsets, corners = read_faces(mesh)
     attributes = {}
     uv_layer = mesh.uv_layers.active
     if uv_layer is not None:

@@ -14,14 +14,25 @@ from pathlib import Path
 import bpy
 
 from .backend_process import BackendCheck, BackendProcess, find_command
-from .bar import Bar, about, progress_bar
+from .bar import Bar, progress_bar
 from .generated import methods
 from .history import in_object_mode, push_undo
-from .job import MorphJob, Order
+from .job import Job, MorphJob, Order
 from .problem import Problem
 from .protocol.client import Client
 from .protocol.endpoint import Endpoint, EndpointError, is_loopback, read_connection_file, split_address
-from .protocol.messages import Error, Finished, Frame, Gone, JobState, Message, Preview, Progress, Timeline, Welcome
+from .protocol.messages import (
+    Error,
+    Finished,
+    Frame,
+    Gone,
+    JobState,
+    Matched,
+    Message,
+    Preview,
+    Progress,
+    Welcome,
+)
 from .protocol.wire import WireError
 from .results import drop_leftovers
 
@@ -29,8 +40,6 @@ TICK = 0.008  # seconds of the main thread that a tick may take; one step that t
 ANSWER_SECONDS = 30.0  # from connecting to the backend's first answer
 BUSY, CONNECTED, IDLE = 0.02, 0.2, 0.5  # seconds between two ticks
 CANCELLED = "Cancelled"  # an outcome
-SWING = 3.0  # seconds that a preview takes from the source to the target and back
-SWING_STEP = 0.08  # seconds between two of its pictures
 
 
 class Session:
@@ -40,7 +49,7 @@ class Session:
         self.process: BackendProcess | None = None
         self.check: BackendCheck | None = None
         self.client: Client | None = None
-        self.job: MorphJob | None = None
+        self.job: Job | None = None
         self.order: Order | None = None  # pressed, not sent yet
         self.bar = Bar()
         self.problem: Problem | None = None
@@ -51,14 +60,12 @@ class Session:
         self._inbox: deque[Message] = deque()
         self._steps: Iterator[None] | None = None
         self._step_seconds = 0.0  # the longest step of this job
-        self._timeline = Timeline()
-        self._finished: Finished | None = None
+        self._finished: Finished | Matched | None = None
         self.training = False  # whether there is a best so far to finish with
         self.finishing = False  # asked for
         self._submitted = 0.0
         self._answered = 0.0  # when the backend was last seen to be there
         self._again: tuple[str, str] | None = None  # how to start one as soon as the one that is ending is gone
-        self._swung = 0.0
 
     # the backend
 
@@ -131,7 +138,7 @@ class Session:
 
     # a job
 
-    def morph(self, order: Order) -> None:
+    def take_order(self, order: Order) -> None:
         """Takes a job; it is sent as soon as the backend is ready."""
         self.problem = None
         self.outcome = ""
@@ -146,7 +153,7 @@ class Session:
                 self.client.cancel(self.job.id)
             self.job.discard()
         elif self.order is not None:
-            MorphJob("", self.order.plan).discard()
+            self.order.begin("").discard()
         if self.busy:
             self.outcome = CANCELLED
         self._forget_job()
@@ -186,7 +193,7 @@ class Session:
             drop_leftovers(self.job.id if self.job is not None else "")
         self._watch()
         if self.busy and self.client is None and self.process is None:
-            raise Problem("No backend is running. Press Morph again.")
+            raise Problem("No backend is running. Press the button again.")
         if self.client is None:
             return
         self._inbox.extend(self.client.poll(0.0, budget=TICK / 2))
@@ -199,7 +206,8 @@ class Session:
             self._work(end)
         elif self._finished is not None:
             self._install(self._finished)
-        self._swing()
+        if self.job is not None:
+            self.job.tick()
 
     def _watch(self) -> None:
         """Looks after the process: connects to it when it listens, notices its end."""
@@ -248,9 +256,8 @@ class Session:
 
     def _submit(self, order: Order, client: Client, welcome: Welcome) -> None:
         request = order.request(welcome)
-        self._timeline = request.timeline
         try:
-            self.job = MorphJob(client.submit(request), order.plan)
+            self.job = order.begin(client.submit(request))
         except WireError as error:
             raise Problem(f"The meshes cannot be sent: {error.message}.", error.code) from error
         self.order = None
@@ -281,32 +288,34 @@ class Session:
         elif self.job is None or getattr(message, "job", None) != self.job.id:
             return None
         elif isinstance(message, Error):
-            raise Problem(self.job.plan.with_names(message.message), f"{message.code}\n{message.detail}")
+            raise Problem(self.job.with_names(message.message), f"{message.code}\n{message.detail}")
         elif isinstance(message, Gone):
-            raise Problem("The backend was started anew and does not know this morph. Press Morph again.")
+            again = f"Press {self.job.button} again."
+            raise Problem(f"The backend was started anew and does not know this {self.job.what}. {again}")
         elif isinstance(message, JobState):
-            self._take_state(message)
+            self._take_state(message, self.job)
         elif isinstance(message, Progress):
             if not self.job.frames:  # from then on, the bar counts the frames that are here
                 self.bar = progress_bar(message)
             self.training |= message.loss is not None
-        elif isinstance(message, Preview):
+        elif isinstance(message, Preview) and isinstance(self.job, MorphJob):
             return self._preview_steps(self.job, message)
-        elif isinstance(message, Frame):
+        elif isinstance(message, Frame) and isinstance(self.job, MorphJob):
             return self._frame_steps(self.job, message)
-        elif isinstance(message, Finished):
+        elif isinstance(message, Finished | Matched):
             self._finished = message
         return None
 
-    def _take_state(self, message: JobState) -> None:
+    def _take_state(self, message: JobState, job: Job) -> None:
         if message.state == "queued":
             self.bar = Bar("Waiting for the backend")
         elif message.state == "running" and self.bar.fraction == 0.0:
             self.bar = Bar("Starting")
         elif message.state == "cancelled":
-            raise Problem("The backend cancelled this morph. Press Morph again.")
+            raise Problem(f"The backend cancelled this {job.what}. Press {job.button} again.")
         elif message.state == "failed":  # the reason comes before it, and would have ended the job
-            raise Problem("The morph failed, and the backend did not say why. Open the log, or press Morph again.")
+            again = f"Open the log, or press {job.button} again."
+            raise Problem(f"The {job.what} failed, and the backend did not say why. {again}")
 
     def _preview_steps(self, job: MorphJob, message: Preview) -> Iterator[None]:
         yield from job.show_preview(message)
@@ -320,7 +329,7 @@ class Session:
         if self.client is not None:
             self.client.taken(message.job)
 
-    def _install(self, finished: Finished) -> None:
+    def _install(self, last: Finished | Matched) -> None:
         """Puts the result into the scene, in one undo step."""
         job = self.job
         assert job is not None
@@ -328,25 +337,16 @@ class Session:
             self.bar = Bar("Go back to Object Mode to receive the result", 1.0)
             return
         self._finished = None
-        if not job.complete():
+        if isinstance(job, MorphJob) and not job.complete():
             # An undo took the half-made result away. The backend still has the morph: its frames are sent once more.
             assert self.client is not None
-            job.restart(self.client.bake(job.id, self._timeline))
+            job.restart(self.client.bake(job.id, job.plan.timeline))
             return
-        first, *told = job.install()
+        first, *told = job.install(last)
         seconds = time.monotonic() - self._submitted
         self._forget_job()
-        self.outcome = "\n".join([f"{first} in {seconds:.0f} s", *told, *job.plan.warnings, *about(finished.report)])
-        push_undo("Tweenfield Morph")
-
-    def _swing(self) -> None:
-        """Swings the preview between source and target, so that it moves without being played."""
-        now = time.monotonic()
-        if self.job is None or now - self._swung < SWING_STEP:
-            return
-        self._swung = now
-        phase = (now % SWING) / SWING
-        self.job.preview.play(1.0 - abs(2.0 * phase - 1.0))
+        self.outcome = "\n".join([f"{first} in {seconds:.0f} s", *told])
+        push_undo(f"Tweenfield {job.button}")
 
     # ends
 

@@ -1,6 +1,5 @@
 """Morph, Cancel and Finish Now, and the choice of the pair."""
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,8 +8,10 @@ import bpy
 
 from ..generated import apply_preset, changed_settings, methods
 from ..handle import handle
-from ..job import Order, Plan
-from ..preferences import preferences_of
+from ..job import MorphJob, Order, Plan
+from ..landmarks.preview import NO_LANDMARKS, lacks_landmarks, remove_preview
+from ..landmarks.sending import landmark_pairs
+from ..ordering import carry_out
 from ..problem import Problem
 from ..properties import settings_of
 from ..protocol.mesh import MeshData
@@ -18,12 +19,10 @@ from ..protocol.messages import MorphRequest, Timeline, Welcome
 from ..read_mesh import CARRIED_TYPES, Reading, read_object, read_target
 from ..read_table import read_table
 from ..running import current
-from ..session import BUSY
 from ..write_mesh import remove_mesh
 
 PREVIEW_FRAMES = 5
 NO_KEYS = "Shape keys cannot show faces that change: choose another Frames As, or another topology or method"
-PATIENCE = 600.0  # seconds that a script waits for a backend that has gone silent
 
 
 def why_not(context: bpy.types.Context) -> str:
@@ -38,6 +37,8 @@ def why_not(context: bpy.types.Context) -> str:
         return "Choose two different objects"
     if settings.correspondence == "table" and not settings.table.strip():
         return "Choose the table's file"
+    if lacks_landmarks(context):
+        return NO_LANDMARKS
     if settings.frame_end <= settings.frame_start:
         return "The last frame must come after the first"
     if settings.frames_as == "shape_keys" and asked(settings) == "remesh":
@@ -64,12 +65,13 @@ def asked_topology(chosen: str, frames_as: str, made: tuple[str, ...]) -> str:
 
 
 def expected(settings: Any) -> str:
-    """A word before the button is pressed: what no match between the meshes means."""
-    if settings.correspondence != "auto" or "remesh" not in topologies(settings):
+    """A word before the button is pressed: what becomes of meshes that differ."""
+    if settings.correspondence != "auto" or _alike(settings.source.data, settings.target.data):
         return ""
-    if asked(settings) == "keep" or _alike(settings.source.data, settings.target.data):
-        return ""
-    return "The two meshes differ and no table is given, so new surfaces will be made for every frame"
+    told = "The two meshes differ, so a match will be sought: Preview Match shows it"
+    if asked(settings) == "keep" or "remesh" not in topologies(settings):
+        return told
+    return f"{told}. Without one, new surfaces will be made for every frame"
 
 
 def _alike(source: Any, target: Any) -> bool:
@@ -95,24 +97,8 @@ class TWEENFIELD_OT_morph(bpy.types.Operator):
         return not reason
 
     def execute(self, context: bpy.types.Context) -> set[str]:  # type: ignore[override]
-        session = current()
-        try:
-            preferences = preferences_of(context)
-            order = make_order(context)
-            session.morph(order)
-            session.start_backend(bpy.path.abspath(preferences.python), bpy.path.abspath(preferences.connection_file))
-        except Problem as problem:
-            session.fail(problem)
-            self.report({"ERROR"}, problem.message)
-            return {"CANCELLED"}
-        while self.wait and session.busy:
-            time.sleep(min(session.pump(), BUSY))
-            if session.silent_seconds > PATIENCE:
-                session.fail(Problem("The backend has not answered for ten minutes. Start it again, and press Morph."))
-        if self.wait and session.problem is not None:
-            self.report({"ERROR"}, session.problem.message)
-            return {"CANCELLED"}
-        return {"FINISHED"}
+        remove_preview()  # its colours are none of the source's
+        return carry_out(self, context, lambda: make_order(context), self.wait)
 
 
 class TWEENFIELD_OT_cancel(bpy.types.Operator):
@@ -220,10 +206,18 @@ def make_order(context: bpy.types.Context) -> Order:
         readings=tuple(readings),
         frame_start=settings.frame_start,
         frame_end=settings.frame_end,
+        timeline=_timeline(settings),
         frames_as=settings.frames_as,
         warnings=_left_out([ob.name for ob in chosen if ob.type not in CARRIED_TYPES]),
     )
-    return Order(plan, _request_maker(plan, target, settings, table))
+    objects, meshes = (settings.source, settings.target), (readings[0].data, target)
+    landmarks = landmark_pairs(context.scene, objects, meshes, settings.correspondence)
+    return Order(_request_maker(plan, target, settings, table, landmarks), lambda job: MorphJob(job, plan))
+
+
+def _timeline(settings: Any) -> Timeline:
+    motion = settings.easing, settings.constant_speed, settings.reverse
+    return Timeline(settings.keys, *motion, settings.resolution, settings.largest_part)
 
 
 def _left_out(names: list[str]) -> tuple[str, ...]:
@@ -234,11 +228,12 @@ def _left_out(names: list[str]) -> tuple[str, ...]:
     return (f"Not carried along: {listed}. Only meshes, curves, surfaces and texts ride along.",)
 
 
-def _request_maker(plan: Plan, target: MeshData, settings: Any, table: Any) -> Callable[[Welcome], MorphRequest]:
+def _request_maker(
+    plan: Plan, target: MeshData, settings: Any, table: Any, landmarks: Any
+) -> Callable[[Welcome], MorphRequest]:
     """The request but for what the backend has to say first: its methods, and their settings."""
     method, preset = settings.method_name, settings.preset_name
     chosen = settings.topology
-    motion = settings.easing, settings.constant_speed, settings.reverse
     fixed: dict[str, Any] = {
         "source": plan.source.data,
         "target": target,
@@ -246,7 +241,8 @@ def _request_maker(plan: Plan, target: MeshData, settings: Any, table: Any) -> C
         "correspondence": settings.correspondence,
         "pairs": table[0] if table else None,
         "weights": table[1] if table else None,
-        "timeline": Timeline(settings.keys, *motion, settings.resolution, settings.largest_part),
+        "landmarks": landmarks,
+        "timeline": plan.timeline,
         "carry": tuple(reading.data for reading in plan.readings[1:]),
         "seconds": settings.seconds if settings.limit_time else None,
         "seed": settings.seed,

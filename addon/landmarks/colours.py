@@ -1,0 +1,81 @@
+"""The colours of a match: the target's by their place, the source's those of the points that its vertices go to.
+
+They are the colours of the picture that the command ``correspond`` writes.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..protocol.mesh import Float32, Float64
+
+DOUBTED = (0.15, 0.5)  # confidence up to which a vertex is grey, and from which it has all of its colour
+GREY = 0.30  # linear light
+NONE = 0.12  # of vertices without a counterpart
+# In polar OKLab: hue along the target's longest axis and, less, across the third, lightness across the second.
+# Everywhere colourful, so that nothing looks grey, and the ends of limbs differ from each other.
+HUES = (math.radians(30.0), math.radians(285.0))
+SIDES = math.radians(40.0)
+LIGHTNESS, SHADE = 0.68, 0.13
+CHROMA = 0.13
+SAMPLE = 20_000  # points that tell the axes
+
+
+class ColourField:
+    """A smooth colour at every place, told by the principal axes of points [N, 3]."""
+
+    def __init__(self, points: Float64) -> None:
+        self._middle = points.mean(axis=0)
+        _, _, axes = np.linalg.svd((points - self._middle)[:: max(1, len(points) // SAMPLE)], full_matrices=False)
+        self._axes = axes * np.sign(np.take_along_axis(axes, np.abs(axes).argmax(axis=1)[:, None], axis=1))  # [A, 3]
+        along = (points - self._middle) @ self._axes.T
+        self._low, self._high = np.quantile(along, [0.01, 0.99], axis=0)
+
+    def __call__(self, points: Float64) -> Float64:
+        """Linear light [N, 3]."""
+        along = (points - self._middle) @ self._axes.T
+        place = np.full((len(points), 3), 0.5)
+        place[:, : along.shape[1]] = (along - self._low) / np.maximum(self._high - self._low, 1e-30)
+        first, second, third = np.clip(place, 0.0, 1.0).T
+        hue = HUES[0] + (HUES[1] - HUES[0]) * first + SIDES * (2.0 * third - 1.0)
+        lightness = LIGHTNESS + SHADE * (2.0 * second - 1.0)
+        return _from_oklab(np.stack([lightness, CHROMA * np.cos(hue), CHROMA * np.sin(hue)], axis=1))
+
+
+def match_colours(
+    target: Float64,  # [W, 3], the target's vertices
+    points: Float64,  # [V, 3], where the source's vertices go
+    known: NDArray[np.bool_],  # [V], whether they go anywhere
+    confidence: Float64,  # [V] in 0..1
+) -> tuple[Float32, Float32]:
+    """Colours [V, 4] of the source, grey where the match is doubtful, and [W, 4] of the target; linear light."""
+    field = ColourField(target)
+    trust = np.clip((confidence - DOUBTED[0]) / (DOUBTED[1] - DOUBTED[0]), 0.0, 1.0)[:, None]
+    carried = trust * field(points) + (1.0 - trust) * GREY
+    return _opaque(np.where(known[:, None], carried, NONE)), _opaque(field(target))
+
+
+def _opaque(colours: Float64) -> Float32:
+    return np.ascontiguousarray(np.concatenate([colours, np.ones((len(colours), 1))], axis=1), np.float32)
+
+
+def _from_oklab(colours: Float64) -> Float64:
+    """OKLab [N, 3] as linear light (Ottosson, *A perceptual color space for image processing*, 2020)."""
+    cones = np.array(
+        [
+            [1.0, 0.3963377774, 0.2158037573],
+            [1.0, -0.1055613458, -0.0638541728],
+            [1.0, -0.0894841775, -1.2914855480],
+        ]
+    )
+    light = np.array(
+        [
+            [4.0767416621, -3.3077115913, 0.2309699292],
+            [-1.2684380046, 2.6097574011, -0.3413193965],
+            [-0.0041960863, -0.7034186147, 1.7076147010],
+        ]
+    )
+    return np.asarray(np.clip((colours @ cones.T) ** 3 @ light.T, 0.0, 1.0))

@@ -1,0 +1,103 @@
+"""Draws the landmarks over the 3D viewports: a coloured disc and a name at each end; faint behind their own mesh."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import blf
+import bpy
+import gpu
+from gpu_extras.batch import batch_for_shader
+from mathutils import Vector
+
+from .store import landmarks_of
+from .view import Marker, View, is_hidden, markers
+
+RADIUS = 6.0  # pixels at a resolution scale of 1
+RIM = 1.5  # pixels of the dark ring around a disc, which is white around the active one
+AROUND = 20  # corners of a disc
+TEXT = 13.0  # height of the letters, in pixels
+DARK, LIGHT = (0.02, 0.02, 0.02), (1.0, 1.0, 1.0)
+FAINT = 0.3  # opacity of what the mesh hides
+
+Triangle = list[tuple[float, float, float]]
+_handlers: list[Any] = []
+
+
+def draw() -> None:
+    """For every redraw of a viewport."""
+    context = bpy.context
+    space, region, data = context.space_data, context.region, context.region_data
+    if context.scene is None or not isinstance(space, bpy.types.SpaceView3D) or region is None or data is None:
+        return
+    if not space.overlay.show_overlays or not landmarks_of(context.scene).show:
+        return
+    assert context.preferences is not None
+    scale = context.preferences.system.ui_scale
+    view = View(region, data)
+    shown: list[tuple[Marker, Vector, float]] = []
+    moving = context.screen is not None and context.screen.is_animation_playing
+    for marker in markers(context):
+        pixel = view.pixel(marker.place)
+        if pixel is not None:  # while an animation plays the rays would cost too much
+            hidden = not moving and is_hidden(context, view, marker, pixel)
+            shown.append((marker, pixel, FAINT if hidden else 1.0))
+    if shown:
+        shown.sort(key=lambda entry: entry[2])  # what is hidden lies below
+        _draw_discs(shown, scale)
+        _draw_names(shown, scale)
+
+
+def _draw_discs(shown: list[tuple[Marker, Vector, float]], scale: float) -> None:
+    corners: Triangle = []
+    colours: list[tuple[float, float, float, float]] = []
+    for marker, pixel, opacity in shown:
+        rim = LIGHT if marker.active else DARK
+        for radius, colour in (((RADIUS + RIM) * scale, rim), (RADIUS * scale, marker.colour)):
+            disc = _disc(pixel, radius)
+            corners += disc
+            colours += [(*colour, opacity)] * len(disc)
+    shader = gpu.shader.from_builtin("SMOOTH_COLOR")
+    batch: Any = batch_for_shader(shader, "TRIS", {"pos": corners, "color": colours})
+    gpu.state.blend_set("ALPHA")
+    batch.draw(shader)
+    gpu.state.blend_set("NONE")
+
+
+def _disc(middle: Vector, radius: float) -> Triangle:
+    angles = [2.0 * math.pi * corner / AROUND for corner in range(AROUND)]
+    rim = [(middle.x + radius * math.cos(angle), middle.y + radius * math.sin(angle), 0.0) for angle in angles]
+    centre = (middle.x, middle.y, 0.0)
+    return [corner for one, other in zip(rim, [*rim[1:], rim[0]], strict=True) for corner in (centre, one, other)]
+
+
+def _draw_names(shown: list[tuple[Marker, Vector, float]], scale: float) -> None:
+    font = 0
+    blf.size(font, TEXT * scale)
+    blf.enable(font, blf.SHADOW)
+    blf.shadow(font, 5, *DARK, 0.9)
+    blf.shadow_offset(font, 0, 0)
+    for marker, pixel, opacity in shown:
+        blf.color(font, *LIGHT, opacity)
+        blf.position(font, pixel.x + (RADIUS + 3.0) * scale, pixel.y + 3.0 * scale, 0.0)
+        blf.draw(font, marker.name)
+    blf.disable(font, blf.SHADOW)
+
+
+def redraw() -> None:
+    """Asks all viewports to be drawn again."""
+    manager = bpy.context.window_manager
+    for window in manager.windows if manager is not None else ():
+        for area in window.screen.areas:
+            if area.type == "VIEW_3D":
+                area.tag_redraw()
+
+
+def register() -> None:
+    _handlers.append(bpy.types.SpaceView3D.draw_handler_add(draw, (), "WINDOW", "POST_PIXEL"))
+
+
+def unregister() -> None:
+    while _handlers:
+        bpy.types.SpaceView3D.draw_handler_remove(_handlers.pop(), "WINDOW")

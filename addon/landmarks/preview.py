@@ -1,0 +1,236 @@
+"""Preview and Remove Preview: the match alone, seen as colours on both meshes before anything is trained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import bpy
+import numpy as np
+from mathutils.kdtree import KDTree
+
+from ..handle import Handle, handle
+from ..history import in_object_mode
+from ..job import Job, Order, with_names
+from ..ordering import carry_out
+from ..problem import Problem
+from ..properties import settings_of
+from ..protocol.mesh import Float32, Float64, MeshData
+from ..protocol.messages import Finished, Matched, MatchRequest, Welcome
+from ..read_mesh import read_target
+from ..running import current
+from .colours import DOUBTED, match_colours
+from .paint import paint, painted, show_as_before, show_colours, wipe
+from .picking import pair_of
+from .sending import landmark_pairs
+from .store import whole
+
+FEW = 0.005  # of the vertices: fewer that are grey are not worth a word
+# Modifiers after which the mesh's own vertices are not the first ones.
+REORDERING = {"BEVEL", "BOOLEAN", "BUILD", "DECIMATE", "EDGE_SPLIT", "EXPLODE", "MASK", "MESH_SEQUENCE_CACHE", "NODES"}
+REORDERING |= {"REMESH", "SCREW", "SKIN", "VOLUME_TO_MESH", "WELD", "WIREFRAME"}
+
+
+def why_no_match(context: bpy.types.Context) -> str:
+    """Why Preview cannot be pressed now; empty when it can."""
+    assert context.scene is not None
+    settings = settings_of(context.scene)
+    pair = pair_of(context)
+    if current().busy:
+        return "A job is being computed"
+    if pair is None:
+        return "Choose a source and a target"
+    if settings.correspondence == "table":
+        return "A table is a match already; Preview shows matches that are found"
+    if lacks_landmarks(context):
+        return NO_LANDMARKS
+    linked = [ob.name for ob in pair if ob.data is None or not ob.data.is_editable]
+    if linked:
+        return f"The mesh of {linked[0]!r} belongs to another file and cannot be painted"
+    if pair[0].data == pair[1].data:
+        return "Both objects share one mesh, which cannot have two colours; the vertex order matches them"
+    return ""
+
+
+NO_LANDMARKS = "Pick landmarks first, or choose another Match"
+
+
+def lacks_landmarks(context: bpy.types.Context) -> bool:
+    """Whether a match by landmarks is asked for, and there are none."""
+    assert context.scene is not None
+    pair = pair_of(context)
+    by_landmarks = settings_of(context.scene).correspondence == "landmarks"
+    return by_landmarks and pair is not None and next(whole(context.scene, pair), None) is None
+
+
+def remove_preview() -> bool:
+    """Takes the colours off all meshes; whether there were any."""
+    meshes = [mesh for mesh in painted() if not mesh.is_editmode]
+    for mesh in meshes:
+        wipe(mesh)
+    show_as_before()
+    return bool(meshes)
+
+
+@dataclass
+class MatchJob(Job):
+    """A match alone: colours on both meshes."""
+
+    what: ClassVar[str] = "match"
+    button: ClassVar[str] = "Preview"
+    id: str
+    source: Handle
+    target: Handle
+    meshes: tuple[MeshData, MeshData]  # that were sent
+
+    def with_names(self, message: str) -> str:
+        return with_names(message, self.source.name, self.target.name)
+
+    def tick(self) -> None:
+        pass
+
+    def install(self, last: Finished | Matched) -> list[str]:
+        assert isinstance(last, Matched)
+        own = [
+            self._own_vertices(here, mesh) for here, mesh in zip((self.source, self.target), self.meshes, strict=True)
+        ]
+        target = self.meshes[1]
+        if len(last.vertices) != self.meshes[0].n_vertices:
+            raise Problem("The backend's match is not one of this source. Press Preview again.")
+        points = target.origin + target.scale * last.points.astype(np.float64)  # [V, 3], world
+        known = last.vertices >= 0
+        colours = match_colours(target.positions(), points, known, last.confidence.astype(np.float64))
+        remove_preview()
+        for (mesh, vertices), values in zip(own, colours, strict=True):
+            paint(mesh, np.ascontiguousarray(values[vertices]))
+        show_colours()
+        return _told(last)
+
+    def discard(self) -> None:
+        """Nothing is made before the match is here."""
+
+    def _own_vertices(self, here: Handle, sent: MeshData) -> tuple[bpy.types.Mesh, Any]:
+        """The object's mesh without modifiers, and for each of its vertices that of the mesh that was sent."""
+        ob = here.find_object()
+        if ob is None or not isinstance(ob.data, bpy.types.Mesh):
+            raise Problem(f"{here.name!r} was deleted while its match was computed. Bring it back and press Preview.")
+        mesh = ob.data
+        count = len(mesh.vertices)
+        rearranged = any(modifier.show_viewport and modifier.type in REORDERING for modifier in ob.modifiers)
+        if count == sent.n_vertices or (count < sent.n_vertices and not rearranged):
+            return mesh, np.arange(count)
+        local = np.empty((count, 3), np.float32)
+        mesh.attributes["position"].data.foreach_get("vector", local.reshape(-1))  # type: ignore[attr-defined]
+        world = np.array(ob.matrix_world, np.float64)
+        return mesh, nearest_of(sent.positions(), local @ world[:3, :3].T + world[:3, 3])
+
+
+def nearest_of(positions: Float64, points: Float64 | Float32) -> Any:
+    """For each point [N, 3] the number [N] of the nearest position [V, 3]."""
+    tree = KDTree(len(positions))
+    for index, position in enumerate(positions):
+        tree.insert(position, index)
+    tree.balance()
+    return np.array([tree.find(point)[1] for point in points], np.int64)
+
+
+def _told(match: Matched) -> list[str]:
+    way = match.way.replace("-", " ").capitalize()
+    first = "No match that can be trusted; a guess is shown" if match.way == "none" else f"Match: {way}"
+    missing, unsure = match.vertices < 0, match.confidence < DOUBTED[0]
+    lines = []
+    if unsure.mean() > FEW:
+        nowhere = f", {missing.mean():.0%} have no counterpart" if missing.mean() > FEW else ""
+        lines = [f"Grey: {unsure.mean():.0%} of the source's vertices are doubtful{nowhere}"]
+    return [first, *(text[:1].upper() + text[1:] for text in match.said), *lines]
+
+
+def make_match_order(context: bpy.types.Context) -> Order:
+    """Reads what a match needs. Raises ``Problem``."""
+    assert context.scene is not None
+    pair, settings = pair_of(context), settings_of(context.scene)
+    assert pair is not None
+    meshes = read_target(context, pair[0]), read_target(context, pair[1])
+    way = settings.correspondence
+    request = MatchRequest(*meshes, way, landmark_pairs(context.scene, pair, meshes, way), settings.device_name)
+    source, target = map(handle, pair)
+
+    def make(welcome: Welcome) -> MatchRequest:
+        largest = welcome.limits.get("vertices", 0)
+        for ob, mesh in zip((source, target), meshes, strict=True):
+            if largest and mesh.n_vertices > largest:
+                raise Problem(f"{ob.name!r} has {mesh.n_vertices} vertices; {largest} are the most. Decimate it first.")
+        return request
+
+    return Order(make, lambda job: MatchJob(job, source, target, meshes))
+
+
+class TWEENFIELD_OT_preview_match(bpy.types.Operator):
+    """Find the match and paint both meshes with it: what has one colour belongs together, grey is doubtful"""
+
+    bl_idname = "tweenfield.preview_match"
+    bl_label = "Preview Match"
+
+    wait: bpy.props.BoolProperty(
+        name="Wait", description="Return when the match is shown; for scripts", options={"HIDDEN", "SKIP_SAVE"}
+    )
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        reason = why_no_match(context)
+        if reason:
+            cls.poll_message_set(reason)
+        return not reason
+
+    def execute(self, context: bpy.types.Context) -> set[str]:  # type: ignore[override]
+        return carry_out(self, context, lambda: make_match_order(context), self.wait)
+
+
+class TWEENFIELD_OT_remove_match_preview(bpy.types.Operator):
+    """Take the colours of the match away; both meshes and the viewports are as before"""
+
+    bl_idname = "tweenfield.remove_match_preview"
+    bl_label = "Remove Preview"
+    bl_options = {"UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if not painted():
+            cls.poll_message_set("No match is shown")
+            return False
+        if not in_object_mode():
+            cls.poll_message_set("Go back to Object Mode first")
+            return False
+        return True
+
+    def execute(self, context: bpy.types.Context) -> set[str]:  # type: ignore[override]
+        remove_preview()
+        return {"FINISHED"}
+
+
+def _after_undo(*_: Any) -> None:
+    """Undo takes colours away and brings them back; viewports are not part of it."""
+    if painted():
+        show_colours()
+    else:
+        show_as_before()
+
+
+_CLASSES = (TWEENFIELD_OT_preview_match, TWEENFIELD_OT_remove_match_preview)
+_HANDLERS = (bpy.app.handlers.undo_post, bpy.app.handlers.redo_post)
+
+
+def register() -> None:
+    for operator in _CLASSES:
+        bpy.utils.register_class(operator)
+    bpy.app.handlers.persistent(_after_undo)
+    for handlers in _HANDLERS:
+        handlers.append(_after_undo)
+
+
+def unregister() -> None:
+    for handlers in _HANDLERS:
+        handlers.remove(_after_undo)
+    remove_preview()
+    for operator in reversed(_CLASSES):
+        bpy.utils.unregister_class(operator)
