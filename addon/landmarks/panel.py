@@ -14,7 +14,16 @@ from .store import belongs, is_whole, landmarks_of
 
 class TWEENFIELD_UL_landmarks(bpy.types.UIList):
     def draw_item(
-        self, context: Any, layout: Any, data: Any, item: Any, icon: Any, active_data: Any, active_property: Any
+        self,
+        context: Any,
+        layout: Any,
+        data: Any,
+        item: Any,
+        icon: Any,
+        active_data: Any,
+        active_property: Any,
+        index: Any = 0,
+        flt_flag: Any = 0,
     ) -> None:
         row = layout.row(align=True)
         colour = row.row()

@@ -219,15 +219,16 @@ def check_landmarks_lead(facts: Any) -> None:
 
 def check_modifiers(facts: Any) -> None:
     """The match is one of the meshes as they are shown, the colours are on the meshes below."""
-    source, target, place = creatures()
+    source, target, place = creatures(correspondence="landmarks")
     subdivide = source.modifiers.new("Subdivide", "SUBSURF")
     subdivide.subdivision_type = "SIMPLE"
     subdivide.levels = 1
     weld = target.modifiers.new("Weld", "WELD")
     weld.merge_threshold = 0.0001
     bpy.context.view_layer.update()
+    add_landmarks(source, target, place, 12)
     with unchanged():
-        preview()
+        facts.said = preview()
         assert len(colours(source)) == len(place)
         gaps = np.linalg.norm(colours(source) - colours(target)[place], axis=1)
         facts.median_gap = float(np.median(gaps))
