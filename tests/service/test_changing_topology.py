@@ -71,7 +71,7 @@ def test_frames_with_faces_are_those_of_the_pipeline(follower: Follower) -> None
         assert frame.face_indices is not None
         assert abs(radius(frame) - size) < 0.01
     report = follower.of(Finished, job)[0].report
-    assert (report["topology"], report["correspondence"]) == ("remesh", None)
+    assert report["topology"] == "remesh"
     assert report["topology_reason"]
 
 
