@@ -230,7 +230,7 @@ def test_meshes_without_common_order_need_a_table(fox):
     other = torus(10, 5)
     with pytest.raises(CorrespondenceError, match=r"give a table .* \(--topology remesh\) needs none of"):
         train(request_for((source, other), topology="keep"), Run())
-    with pytest.raises(CorrespondenceError, match="Pick landmarks.* or give a table") as refused:
+    with pytest.raises(CorrespondenceError, match=r"Pick landmarks.* or give a table") as refused:
         train(request_for((source, other), "linear"), Run())
     assert "remesh" not in str(refused.value)
     with pytest.raises(CorrespondenceError, match="vertex order cannot match"):
