@@ -82,6 +82,14 @@ def grid(name: str, n: int = 8, lift: float = 0.0) -> bpy.types.Object:
     return add_object(name, np.stack([x, y, z], axis=-1).reshape(-1, 3), faces.tolist())
 
 
+def ball(name: str) -> bpy.types.Object:
+    """A closed surface, which no match brings together with a grid."""
+    bpy.ops.mesh.primitive_ico_sphere_add(subdivisions=2)
+    ob = bpy.context.object
+    ob.name = ob.data.name = name
+    return ob
+
+
 def dressed_grid(name: str, n: int = 8) -> bpy.types.Object:
     """A grid with everything that an artist gives a mesh."""
     ob = grid(name, n)
