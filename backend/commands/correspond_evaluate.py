@@ -29,6 +29,7 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from backend.correspondence.implicit_dense.mapping import NORMAL
     from backend.correspondence.implicit_dense.model import read_model
     from backend.device import configure
     from backend.evaluation.dense_accuracy import accuracy, answers, by_model, by_nearest
@@ -39,6 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
         shapes = _known(arguments.folder, lambda step, steps: progress("reading", step, steps))
         ways: dict[str, Way] = {name: by_model(model, shapes) for name, model in models.items()}
         ways["nearest point"] = by_nearest(shapes)
+        ways["nearest point and normal"] = by_nearest(shapes, NORMAL)
         found = {name: accuracy(answers(way, shapes, partial(progress, name))) for name, way in ways.items()}
     text = table_of(found)
     sys.stdout.write(f"{len(shapes)} shapes, {len(shapes) * (len(shapes) - 1)} ordered pairs\n{text}")
@@ -54,7 +56,9 @@ def table_of(found: dict[str, Accuracy]) -> str:
     lines = ["way".ljust(width) + "".join(f"  {d:>5}" for d in SHOWN) + "   area  precision  recall"]
     for name, one in found.items():
         shares = "".join(f"  {100 * one.within(d):5.1f}" for d in SHOWN)
-        missing = f"{one.precision:9.2f}  {one.recall:6.2f}" if name != "nearest point" else "        -       -"
+        missing = (
+            f"{one.precision:9.2f}  {one.recall:6.2f}" if not name.startswith("nearest point") else "        -       -"
+        )
         lines.append(f"{name.ljust(width)}{shares}  {100 * one.area:5.1f}  {missing}")
     return "\n".join(lines) + "\n"
 

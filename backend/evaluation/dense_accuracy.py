@@ -14,15 +14,13 @@ from scipy.spatial import cKDTree
 
 from backend.collection.solid import Solid
 from backend.correspondence.implicit_dense.data import placed
-from backend.correspondence.implicit_dense.mapping import THRESHOLD, Shape, match_points
+from backend.correspondence.implicit_dense.mapping import THRESHOLD, Points, Shape, match_points
 from backend.correspondence.implicit_dense.model import DenseModel
 from backend.geometry.arrays import Flags, Float64
 from backend.geometry.repair import WorkingMesh
-from backend.geometry.sampling import sample_surface
 
 DISTANCES = np.arange(26) / 100  # diagonals
 POINTS = 2048  # of every shape: those asked about, and those that can be the answer
-SEED = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,31 +68,40 @@ def by_model(model: DenseModel, shapes: Sequence[Known]) -> Way:
     points = [sampled(shape) for shape in shapes]
     seen = [Shape.of(model, shape.surface) for shape in shapes]
     frames = [placed(shape.surface, model.reference) for shape in shapes]
+    inside = [
+        Points(frame.apply(cloud.places), cloud.normals @ frame.rotation.T)
+        for frame, cloud in zip(frames, points, strict=True)
+    ]
 
     def answer(a: int, b: int) -> tuple[Float64, Float64]:
-        ours, theirs = frames[a].apply(points[a]), frames[b].apply(points[b])
-        found = match_points(model.networks, seen[a], ours, seen[b], theirs)
-        return points[b][found.index], found.confidence
+        found = match_points(model.networks, seen[a], inside[a], seen[b], inside[b])
+        return points[b].places[found.index], found.confidence
 
     return answer
 
 
-def by_nearest(shapes: Sequence[Known]) -> Way:
-    """The nearest point once both boxes have one middle and one diagonal; confidence falls with its distance."""
+def by_nearest(shapes: Sequence[Known], normal: float = 0.0) -> Way:
+    """The nearest point once both boxes have one middle and one diagonal; confidence falls with its distance.
+
+    ``normal``: diagonals that a difference of 1 between normals counts as.
+    """
     points = [sampled(shape) for shape in shapes]
-    unit = [placed(shape.surface).apply(cloud) for shape, cloud in zip(shapes, points, strict=True)]
+    unit = [
+        np.concatenate([placed(shape.surface).apply(cloud.places), normal * cloud.normals], axis=1)
+        for shape, cloud in zip(shapes, points, strict=True)
+    ]
     trees = [cKDTree(cloud) for cloud in unit]
 
     def answer(a: int, b: int) -> tuple[Float64, Float64]:
         distance, index = trees[b].query(unit[a])
-        return points[b][index], np.exp(-distance / 0.1)
+        return points[b].places[index], np.exp(-distance / 0.1)
 
     return answer
 
 
 def answers(way: Way, shapes: Sequence[Known], check: Callable[[int, int], None]) -> list[Answers]:
     """Of every ordered pair of different shapes."""
-    points = [sampled(shape) for shape in shapes]
+    points = [sampled(shape).places for shape in shapes]
     pairs = [(a, b) for a in range(len(shapes)) for b in range(len(shapes)) if a != b]
     found = []
     for number, (a, b) in enumerate(pairs):
@@ -118,7 +125,6 @@ def accuracy(found: Sequence[Answers], threshold: float = THRESHOLD) -> Accuracy
     return Accuracy(curve, right / max(said.sum(), 1), right / max(missing.sum(), 1), float(missing.mean()))
 
 
-def sampled(shape: Known) -> Float64:
-    """The points of a shape that are asked about [POINTS, 3]."""
-    rng = np.random.default_rng(SEED)
-    return sample_surface(shape.surface.positions, shape.surface.triangles, POINTS, rng)[0]
+def sampled(shape: Known) -> Points:
+    """The points of a shape that are asked about, POINTS of them."""
+    return Points.sampled(shape.surface.positions, shape.surface.triangles, POINTS)

@@ -37,7 +37,12 @@ def test_from_made_shapes_to_a_model_and_its_curve(command: Command, tmp_path: P
     )
     lines = ended.stdout.splitlines()
     assert lines[0] == "2 shapes, 2 ordered pairs"
-    assert [line.split("  ")[0] for line in lines[2:]] == ["tables.safetensors", "plain.safetensors", "nearest point"]
+    assert [line.split("  ")[0] for line in lines[2:]] == [
+        "tables.safetensors",
+        "plain.safetensors",
+        "nearest point",
+        "nearest point and normal",
+    ]
     report = json.loads((tmp_path / "c.json").read_text())
     for way in report["ways"].values():
         assert len(way["share"]) == len(way["distances"]) == 26

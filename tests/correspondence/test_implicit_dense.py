@@ -130,10 +130,10 @@ def test_training_across_shapes_finds_what_it_should() -> None:
     untrained = accuracy(answers(by_model(before, pair), pair, lambda step, steps: None))
     assert found.area > untrained.area + 0.05
     a, b = (Shape.of(model, shape.surface) for shape in pair[:2])
-    same = match_points(networks, a, a.positions, a, a.positions)
+    same = match_points(networks, a, a.vertices(), a, a.vertices())
     assert np.median(np.linalg.norm(a.positions[same.index] - a.positions, axis=1)) < 0.05
     dense = dense_map(model, pair[0].surface, pair[1].surface, threshold=0.0)
-    other = match_points(networks, a, a.positions, b, b.positions)
+    other = match_points(networks, a, a.vertices(), b, b.vertices())
     near = np.linalg.norm(dense.points(b.positions, b.triangles) - b.positions[other.index], axis=1)
     assert np.median(near) < 0.05
     assert (dense_map(model, pair[0].surface, pair[1].surface, threshold=1.1).confidence == 0.0).all()
@@ -201,7 +201,7 @@ def test_the_curve_of_nearest_points_and_of_the_truth() -> None:
     assert 0.1 < nearest.within(0.05) < nearest.within(0.25)
 
     def truth(a: int, b: int) -> tuple[np.ndarray, np.ndarray]:
-        places, _, missing = shapes[a].solid.partners(sampled(shapes[a]), shapes[b].solid)
+        places, _, missing = shapes[a].solid.partners(sampled(shapes[a]).places, shapes[b].solid)
         return places, np.where(missing, 0.0, 1.0)
 
     perfect = accuracy(answers(truth, shapes, lambda step, steps: None))

@@ -1,7 +1,8 @@
 """From a trained model to a map between two surfaces, with what it can be trusted.
 
 A point a of A and a point b of B belong together where the networks take each to the other: a is near
-g(z_A, f(z_B, b)), b is near g(z_B, f(z_A, a)), and their embeddings agree. The published map looks only at the first.
+g(z_A, f(z_B, b)), b is near g(z_B, f(z_A, a)), both face one way, and their embeddings agree. The published map looks
+only at the first.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from scipy.spatial import cKDTree
 from torch import Tensor
 
 from backend.correspondence.correspondence import CorrespondenceError
@@ -23,17 +25,34 @@ from backend.device import flushed_denormals
 from backend.geometry.arrays import Float64, Int64
 from backend.geometry.repair import WorkingMesh
 from backend.geometry.sampling import sample_surface
+from backend.geometry.triangles import area_vectors, unit, vertex_normals
 from backend.training.run import Run
 
 WAY = "implicit-dense"
 CLOUD = 2048  # surface points for the code of a shape
 CANDIDATES = 8192  # surface points of the target besides its vertices
+NORMAL = 0.2  # diagonals that a difference of 1 between two unit normals counts as
 EMBEDDING = 0.1  # diagonals that a difference of 1 between two embeddings counts as
-CYCLE = 0.1  # diagonals: a point that comes back so far off has lost 1 - 1 / e of its confidence
+FADE = 0.2  # diagonals: a point that misses by so much has lost 1 - 1 / e of its confidence
+AROUND = 12  # points of the cloud over which that is averaged: what is missing is a part, no point
+TOGETHER = 0.05  # diagonals that a difference of 1 between normals counts as among those
 THRESHOLD = 0.5  # of the confidence: a point below has no counterpart
 MOSTLY = 0.6  # of the source without a counterpart is worth a word
 ROWS = 512  # points compared at once
 SEED = 0  # of the surface samples
+
+
+@dataclass(frozen=True, eq=False)
+class Points:
+    """Points of a surface and its normals there."""
+
+    places: Float64  # [N, 3]
+    normals: Float64  # [N, 3], unit
+
+    @staticmethod
+    def sampled(positions: Float64, triangles: Int64, count: int) -> Points:
+        places, faces, _ = sample_surface(positions, triangles, count, np.random.default_rng(SEED))
+        return Points(places, unit(area_vectors(positions, triangles))[faces])
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,14 +61,20 @@ class Shape:
 
     positions: Float64  # [V, 3], diagonal 1
     triangles: Int64  # [T, 3]
+    cloud: Points
     code: Tensor  # [1, Z]
 
     @staticmethod
     def of(model: DenseModel, surface: WorkingMesh) -> Shape:
         positions = placed(surface, model.reference).apply(surface.positions)
-        cloud = sample_surface(positions, surface.triangles, CLOUD, np.random.default_rng(SEED))[0]
+        cloud = Points.sampled(positions, surface.triangles, CLOUD)
         with torch.no_grad():
-            return Shape(positions, surface.triangles, model.networks.encoder(_tensor(cloud)))
+            code = model.networks.encoder(_tensor(cloud.places)[None])
+        return Shape(positions, surface.triangles, cloud, code)
+
+    def vertices(self) -> Points:
+        """Every vertex, with the mean normal around it."""
+        return Points(self.positions, unit(vertex_normals(self.positions, self.triangles)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,24 +88,22 @@ class Matches:
 def match_points(
     networks: DenseNetworks,
     a: Shape,
-    ours: Float64,  # [N, 3], on A
+    ours: Points,  # N on A
     b: Shape,
-    theirs: Float64,  # [M, 3], on B
+    theirs: Points,  # M on B
     check: Callable[[int, int], None] = lambda step, steps: None,
 ) -> Matches:
     """The point of ``theirs`` that belongs to each of ``ours``."""
     with torch.no_grad(), flushed_denormals():
-        here, there = _Sides.of(networks, a, ours, b), _Sides.of(networks, b, theirs, a)
-        index, confidence = [], []
-        wanted = torch.cat([there.other, there.own, EMBEDDING * there.embedding], dim=1)
-        for first in range(0, len(ours), ROWS):
-            check(first, len(ours))
-            some = slice(first, first + ROWS)
-            found = torch.cat([here.own[some], here.other[some], EMBEDDING * here.embedding[some]], dim=1)
-            best = torch.cdist(found, wanted).argmin(dim=1)
-            index.append(best)
-            confidence.append(_confidence(here, some, there, best))
-    return Matches(torch.cat(index).numpy().astype(np.int64), torch.cat(confidence).numpy().astype(np.float64))
+        there = _Sides.of(networks, b, theirs, a)
+        here, cloud = (_Sides.of(networks, a, points, b) for points in (ours, a.cloud))
+        index, _ = _nearest(here, there, check)
+        missed = _nearest(cloud, there, check)[1].numpy().astype(np.float64)
+        differ = (here.embedding - there.embedding[index]).abs().amax(dim=1).numpy()
+    tree = cKDTree(_oriented(a.cloud))
+    missed = missed[tree.query(_oriented(ours), k=AROUND)[1]].mean(axis=1)
+    confidence = (1.0 - differ) * np.exp(-((missed / FADE) ** 2))
+    return Matches(index.numpy().astype(np.int64), confidence)
 
 
 def dense_map(
@@ -93,7 +116,7 @@ def dense_map(
     """The map from the source's vertices to the target's surface; confidence 0 where there is no counterpart."""
     a, b = Shape.of(model, source), Shape.of(model, target)
     points, faces, weights = _candidates(b)
-    matches = match_points(model.networks, a, a.positions, b, points, check)
+    matches = match_points(model.networks, a, a.vertices(), b, points, check)
     confidence = np.where(matches.confidence < threshold, 0.0, matches.confidence)
     return DenseMap(faces[matches.index], weights[matches.index], confidence, WAY)
 
@@ -127,34 +150,45 @@ class _Sides:
     """Points of a shape, what they are called, and where they are on another shape."""
 
     own: Tensor  # [N, 3]
+    normals: Tensor  # [N, 3]
     embedding: Tensor  # [N, k]
     other: Tensor  # [N, 3]
 
     @staticmethod
-    def of(networks: DenseNetworks, shape: Shape, points: Float64, other: Shape) -> _Sides:
-        own = _tensor(points)
-        embedding = networks.implicit(shape.code, own)
-        return _Sides(own[0], embedding[0], networks.inverse(other.code, embedding)[0])
+    def of(networks: DenseNetworks, shape: Shape, points: Points, other: Shape) -> _Sides:
+        own = _tensor(points.places)
+        embedding = networks.implicit(shape.code, own[None])
+        image = networks.inverse(other.code, embedding)[0]
+        return _Sides(own, _tensor(points.normals), embedding[0], image)
 
 
-def _confidence(here: _Sides, some: slice, there: _Sides, best: Tensor) -> Tensor:
-    """(1 - |o_a - o_b|_inf) exp(-(r / CYCLE)^2) [N], r the mean distance by which both ways miss."""
-    differ = (here.embedding[some] - there.embedding[best]).abs().amax(dim=1)
-    missed = (here.own[some] - there.other[best]).norm(dim=1) + (here.other[some] - there.own[best]).norm(dim=1)
-    return (1.0 - differ) * torch.exp(-((missed / (2.0 * CYCLE)) ** 2))
+def _nearest(here: _Sides, there: _Sides, check: Callable[[int, int], None]) -> tuple[Tensor, Tensor]:
+    """Which of ``there`` belongs to each of ``here`` [N], and by how much they miss [N], in diagonals."""
+    wanted = torch.cat([there.other, there.own, NORMAL * there.normals, EMBEDDING * there.embedding], dim=1)
+    found = torch.cat([here.own, here.other, NORMAL * here.normals, EMBEDDING * here.embedding], dim=1)
+    index, missed = [], []
+    for first in range(0, len(found), ROWS):
+        check(first, len(found))
+        least = torch.cdist(found[first : first + ROWS], wanted).min(dim=1)
+        index.append(least.indices)
+        missed.append(least.values)
+    return torch.cat(index), torch.cat(missed)
 
 
-def _candidates(shape: Shape) -> tuple[Float64, Int64, Float64]:
-    """Points of a surface [M, 3], vertices first, with their triangles [M] and barycentric coordinates [M, 3]."""
+def _oriented(points: Points) -> Float64:
+    return np.concatenate([points.places, TOGETHER * points.normals], axis=1)
+
+
+def _candidates(shape: Shape) -> tuple[Points, Int64, Float64]:
+    """Points of a surface, M of them, vertices first, with their triangles [M] and barycentric coordinates [M, 3]."""
     used, first = np.unique(shape.triangles, return_index=True)
     faces, corners = np.divmod(first, 3)
-    points, more, weights = sample_surface(shape.positions, shape.triangles, CANDIDATES, np.random.default_rng(SEED))
-    return (
-        np.concatenate([shape.positions[used], points]),
-        np.concatenate([faces, more]),
-        np.concatenate([np.eye(3)[corners], weights]),
-    )
+    places, more, weights = sample_surface(shape.positions, shape.triangles, CANDIDATES, np.random.default_rng(SEED))
+    normals = unit(area_vectors(shape.positions, shape.triangles))[more]
+    vertices = shape.vertices()
+    points = Points(np.concatenate([vertices.places[used], places]), np.concatenate([vertices.normals[used], normals]))
+    return points, np.concatenate([faces, more]), np.concatenate([np.eye(3)[corners], weights])
 
 
-def _tensor(points: Float64) -> Tensor:
-    return torch.as_tensor(points, dtype=torch.float32)[None]
+def _tensor(values: Float64) -> Tensor:
+    return torch.as_tensor(values, dtype=torch.float32)
