@@ -4,6 +4,7 @@ import bpy
 
 from .generated import group_of, methods
 from .landmarks.paint import painted
+from .landmarks.pick import is_picking
 from .layout import InSidebar, paragraph, split
 from .operators.morph import asked, expected, topologies, why_not
 from .properties import settings_of
@@ -38,6 +39,9 @@ class TWEENFIELD_PT_main(InSidebar, bpy.types.Panel):
         column.prop(settings, "correspondence")
         if settings.correspondence == "table":
             column.prop(settings, "table")
+        elif settings.correspondence == "landmarks":
+            picking = is_picking(context.window)
+            column.operator("tweenfield.pick_landmarks", icon="EYEDROPPER", depress=picking)
         seen = column.row(align=True)
         seen.operator("tweenfield.preview_match", icon="COLOR")
         if painted():

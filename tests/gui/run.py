@@ -1,4 +1,4 @@
-"""Drives the panel in a real Blender window: ``python -m tests.gui.run --window TOOL [--out DIR]``.
+"""Drives the panel in a real Blender window: ``python -m tests.gui.run --window TOOL [--script picking] [--out DIR]``.
 
 TOOL (or the variable TWEENFIELD_BLENDER_WINDOW) is a folder with a program ``run.sh`` that opens a window on a virtual
 screen and runs a script in it: ``run.sh --zip ZIP --script SCRIPT --out DIR --size WxH --timeout SECONDS``; the script
@@ -23,6 +23,7 @@ import build_addon
 
 ROOT = Path(__file__).resolve().parents[2]
 START_LIMIT = 60.0  # seconds until the backend must have written its connection file
+SCRIPTS = ("panel", "picking")
 STOP_LIMIT = 20.0  # seconds that it may take to end
 
 
@@ -58,19 +59,22 @@ def main() -> int:
     parser.add_argument(
         "--out", type=Path, default=Path("build/gui"), help="folder for the pictures (default: %(default)s)"
     )
+    parser.add_argument("--script", choices=SCRIPTS, default="panel", help="what is done (default: %(default)s)")
     parser.add_argument("--size", default="1280x720", help="of the screen, in pixels (default: %(default)s)")
     parser.add_argument("--timeout", type=int, default=300, help="seconds for the whole run (default: %(default)s)")
     options = parser.parse_args()
     if options.window is None or not (options.window / "run.sh").is_file():
         parser.error("give the folder of the window tool: --window DIR, with run.sh in it")
     options.out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as name:
-        stage = Path(name)  # what the script in the window can read
-        shutil.copy(Path(__file__).with_name("panel_script.py"), stage)
+    with tempfile.TemporaryDirectory() as folder:
+        stage = Path(folder)  # what the script in the window can read
+        script = f"{options.script}_script.py"
+        for name in (script, "scene.py"):
+            shutil.copy(Path(__file__).with_name(name), stage)
         for mesh in ("source.obj", "target.obj"):
             shutil.copy(ROOT / "backend" / "data" / "fox_run" / mesh, stage)
         archive = build_addon.build(stage, build_addon.this_platform())
-        command = [options.window / "run.sh", "--zip", archive, "--script", stage / "panel_script.py"]
+        command = [options.window / "run.sh", "--zip", archive, "--script", stage / script]
         command += ["--out", options.out, "--size", options.size, "--timeout", str(options.timeout)]
         with backend(stage / "connection.json", options.out / "backend.log"):
             return subprocess.run([str(word) for word in command]).returncode
