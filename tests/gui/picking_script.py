@@ -1,0 +1,181 @@
+"""Runs in a Blender window, see ``run.py``: picks landmarks with the mouse, and looks at the match."""
+
+import sys
+from typing import Any
+
+import bpy
+import driver
+from bpy_extras import view3d_utils
+from scene import MODULE, Steps, area, choose_foxes, connect, press, session, set_the_scene, settings, wait_until
+
+APART = 22.0  # pixels between two landmarks, at least
+TURN = 0.9  # radians; of the source, so that both are seen from the side
+
+
+def part(name: str) -> Any:
+    return sys.modules[f"{MODULE}.{name}"]
+
+
+def landmarks() -> Any:
+    return bpy.context.scene.tweenfield_landmarks.pairs
+
+
+def picked() -> list[tuple[int, int]]:
+    """The vertices of every landmark."""
+    return [(landmark.first.vertex, landmark.second.vertex) for landmark in landmarks()]
+
+
+def viewport() -> tuple[Any, Any]:
+    here = area("VIEW_3D")
+    return next(region for region in here.regions if region.type == "WINDOW"), here.spaces.active.region_3d
+
+
+def pixel(ob: Any, vertex: int) -> tuple[float, float] | None:
+    """Where a vertex is in the window; None where its own mesh hides it, or the sidebar is."""
+    region, data = viewport()
+    place = ob.matrix_world @ ob.data.vertices[vertex].co
+    found = view3d_utils.location_3d_to_region_2d(region, data, place)
+    sidebar = next(region for region in area("VIEW_3D").regions if region.type == "UI")
+    if found is None or not (60 < found.y < region.height - 60 and 60 < found.x < sidebar.x - region.x - 20):
+        return None
+    view = part("landmarks.view")
+    ray = view.View(region, data).ray(found.x, found.y)
+    hit = part("landmarks.skin").under(bpy.context, ob, ray)
+    seen = hit is not None and (hit[0] - place).length < 0.01
+    return (region.x + found.x, region.y + found.y) if seen else None
+
+
+def visible_vertices(count: int) -> list[int]:
+    """Vertices that are seen on both foxes, not too near to each other."""
+    source, target = settings().source, settings().target
+    chosen: list[tuple[int, tuple[float, float]]] = []
+    for vertex in range(len(source.data.vertices)):
+        here, there = pixel(source, vertex), pixel(target, vertex)
+        if here is None or there is None:
+            continue
+        if all((here[0] - x) ** 2 + (here[1] - y) ** 2 > APART**2 for _, (x, y) in chosen):
+            chosen.append((vertex, here))
+        if len(chosen) == count:
+            return [vertex for vertex, _ in chosen]
+    raise AssertionError(f"only {len(chosen)} vertices are seen on both")
+
+
+def click_vertex(ob: Any, vertex: int) -> Steps:
+    place = pixel(ob, vertex)
+    assert place is not None
+    driver.move(*place)
+    yield 0.2
+    driver.click(*place)
+    yield 0.5
+
+
+def drag(start: tuple[float, float], end: tuple[float, float]) -> Steps:
+    """With the left button down."""
+    driver.move(*start)
+    yield 0.3
+    _button("PRESS", "mousedown")
+    yield 0.3
+    for step in (0.3, 0.7, 1.0):
+        driver.move(*(a + step * (b - a) for a, b in zip(start, end, strict=True)))
+        yield 0.2
+    _button("RELEASE", "mouseup")
+    yield 0.5
+
+
+def _button(value: str, word: str) -> None:
+    if bpy.app.use_event_simulate:
+        driver._simulate("LEFTMOUSE", value)
+    else:
+        driver._xdotool(word, 1)
+
+
+def open_landmarks() -> None:
+    """The list is closed at first, and no script can open it but by making it anew."""
+    panel = part("landmarks.panel").TWEENFIELD_PT_landmarks
+    bpy.utils.unregister_class(panel)
+    panel.bl_options = set()
+    bpy.utils.register_class(panel)
+
+
+def shading() -> tuple[str, str]:
+    space = area("VIEW_3D").spaces.active
+    return space.shading.type, space.shading.color_type
+
+
+@driver.steps
+def main() -> Steps:
+    open_landmarks()
+    set_the_scene()
+    bpy.data.objects["Fox"].rotation_euler.z = TURN
+    area("VIEW_3D").spaces.active.region_3d.view_distance = 6.5
+    yield 1.0
+    region = yield from driver.open_sidebar("Tweenfield")
+    yield from choose_foxes(region)
+    yield from connect(region)
+    bpy.ops.object.select_all(action="DESELECT")
+    source, target = settings().source, settings().target
+    settings().correspondence = "landmarks"
+    region.tag_redraw()
+    yield 1.0
+
+    # Four landmarks by clicks, one after the other on both meshes.
+    yield from press(region, "tweenfield.pick_landmarks")
+    vertices = visible_vertices(5)
+    for vertex in vertices[:4]:
+        yield from click_vertex(source, vertex)
+        yield from click_vertex(target, vertex)
+    assert picked() == [(vertex, vertex) for vertex in vertices[:4]], (picked(), vertices)
+    yield 1.0
+    driver.screenshot("picking_1_four")
+
+    # A marker moved, taken back, deleted, taken back.
+    start, end = pixel(target, vertices[3]), pixel(target, vertices[4])
+    assert start is not None
+    assert end is not None
+    yield from drag(start, end)
+    assert picked()[3] == (vertices[3], vertices[4]), picked()
+    yield 1.0
+    driver.screenshot("picking_2_moved")
+    driver.key("Z", ctrl=True)
+    yield 0.5
+    assert picked()[3] == (vertices[3], vertices[3])
+    driver.move(*start)
+    yield 0.3
+    driver.key("X")
+    yield 0.5
+    assert len(picked()) == 3
+    driver.key("Z", ctrl=True)
+    yield 0.5
+    assert len(picked()) == 4
+
+    # A half-made one does not outlive the end; the view turned meanwhile; one undo takes all of it back.
+    yield from click_vertex(source, vertices[4])
+    assert len(landmarks()) == 5
+    driver.key("ESC")
+    yield 0.5
+    assert picked() == [(vertex, vertex) for vertex in vertices[:4]]
+    assert not part("landmarks.pick").is_picking(driver.window())
+    with bpy.context.temp_override(window=driver.window(), area=area("VIEW_3D"), region=viewport()[0]):
+        bpy.ops.ed.undo()
+        yield 0.5
+        assert len(landmarks()) == 0, picked()
+        bpy.ops.ed.redo()
+    yield 0.5
+    assert len(landmarks()) == 4
+
+    # The match, seen and taken away.
+    before = shading()
+    yield from press(region, "tweenfield.preview_match")
+    yield from wait_until("the match", lambda: not session().busy, 90)
+    assert session().problem is None, session().problem
+    assert shading() == ("SOLID", "VERTEX")
+    yield 1.5
+    driver.screenshot("picking_3_match")
+    yield from press(region, "tweenfield.remove_match_preview")
+    yield 1.0
+    assert shading() == before
+    assert not source.data.color_attributes
+    assert not target.data.color_attributes
+    driver.screenshot("picking_4_removed")
+    assert not driver.errors, driver.errors[0]
+    driver.finish(True, "picked, moved, deleted, taken back, previewed")
