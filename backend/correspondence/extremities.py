@@ -50,15 +50,18 @@ def extremities_of(shape: Spectrum, geodesics: Geodesics) -> Extremities:
     highest = np.maximum.reduceat(mean[steps.indices], steps.indptr[:-1]) if steps.nnz else np.zeros(0)
     peaks = np.flatnonzero(mean >= highest)
     peaks = peaks[np.argsort(-mean[peaks], kind="stable")][:PEAKS]
-    distances = geodesics.from_vertices(peaks)
     chosen: list[int] = []
-    for number, (peak, away) in enumerate(zip(peaks, distances, strict=True)):
-        alone = all(distances[other, peak] >= APART for other in chosen)
-        if alone and mean[peak] >= mean[away < APART / 2].max():
-            chosen.append(number)
+    distances: list[Float64] = []
+    for peak in peaks:
+        if any(away[peak] < APART for away in distances):
+            continue
+        away = geodesics.from_vertices(np.array([peak]))[0]
+        if mean[peak] >= mean[away < APART / 2].max():
+            chosen.append(int(peak))
+            distances.append(away)
         if len(chosen) == MOST:
             break
-    return Extremities(peaks[chosen].astype(np.int64), distances[chosen])
+    return Extremities(np.array(chosen, np.int64), np.stack(distances))
 
 
 def assignments(source: Extremities, target: Extremities, most: int) -> list[Assignment]:

@@ -111,7 +111,8 @@ def spectral_match(
     others = np.flatnonzero(apart.mean(axis=1) > SAME)
     differs = np.zeros(len(source.positions), bool)
     if len(others):
-        nearest = a.geodesics.from_vertices(samples[0].vertices).argmin(axis=0)
+        places = a.spectrum.positions
+        nearest = cKDTree(places[samples[0].vertices]).query(places)[1]
         differs[a.vertices] = (apart[others[0]] > SAME)[nearest]
     found = points_of_map(a.spectrum, b.spectrum, final)
     runner_up = float(energy[order[others[0]]]) if len(others) else None
