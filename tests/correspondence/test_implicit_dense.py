@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 
+from backend import data
 from backend.collection.kinds import make
 from backend.correspondence.correspondence import CorrespondenceError
-from backend.correspondence.implicit_dense.data import AROUND, Collection, placed, shape_data
+from backend.correspondence.implicit_dense.data import AROUND, Collection, ShapeData, placed, shape_data
 from backend.correspondence.implicit_dense.mapping import Shape, dense_map, match_points
 from backend.correspondence.implicit_dense.model import DenseModel, read_model, write_model
 from backend.correspondence.implicit_dense.networks import DenseNetworks
@@ -36,11 +37,11 @@ def known(number: int, kind: str = "table") -> Known:
 
 
 def collection_of(shapes: list[Known]) -> Collection:
-    def data(number: int, shape: Known):  # type: ignore[no-untyped-def]
+    def samples(number: int, shape: Known) -> ShapeData:
         positions = placed(shape.surface).apply(shape.surface.positions)
         return shape_data(positions, shape.surface.triangles, number)
 
-    return Collection([data(number, shape) for number, shape in enumerate(shapes)], CPU)
+    return Collection([samples(number, shape) for number, shape in enumerate(shapes)], CPU)
 
 
 def small() -> DenseSettings:
@@ -78,10 +79,10 @@ def test_a_mesh_is_placed_in_a_box_of_diagonal_one_and_turned_like_the_reference
 def test_occupancies_are_those_of_the_mesh_and_finer_ones_lie_near_it() -> None:
     surface = working_mesh(icosphere(3), "ball")
     positions = placed(surface).apply(surface.positions)
-    data = shape_data(positions, surface.triangles, 0)
+    made = shape_data(positions, surface.triangles, 0)
     near = []
     for resolution, count in AROUND.items():
-        samples = data.around[resolution]
+        samples = made.around[resolution]
         distance = signed_distance(samples[:, :3], positions, surface.triangles)
         assert len(samples) == count
         assert (samples[:, 3] == (distance < 0.0)).all()
@@ -89,7 +90,7 @@ def test_occupancies_are_those_of_the_mesh_and_finer_ones_lie_near_it() -> None:
         np.testing.assert_allclose(grid, grid.round(), atol=1e-9)
         near.append(np.median(np.abs(distance)))
     assert near[2] < near[1] < near[0]
-    np.testing.assert_allclose((data.normals * data.points).sum(axis=1) / 0.2887, 1.0, atol=0.02)
+    np.testing.assert_allclose((made.normals * made.points).sum(axis=1) / 0.2887, 1.0, atol=0.02)
 
 
 @pytest.mark.parametrize("knots", [1, 3])
@@ -224,9 +225,22 @@ def test_the_way_implicit_dense_maps_by_a_file(tmp_path: Path) -> None:
             match(a, b, "implicit-dense", none, Run(), model)
 
 
+def test_the_shipped_model_on_chairs_it_has_not_seen() -> None:
+    """80 % of the points within a tenth of the diagonal, ahead of the nearest point; and which parts are missing."""
+    shapes = [known(number, "chair") for number in range(1000, 1004)]
+    model = read_model(Path(data.__file__).parent / "chairs.safetensors")
+    assert model.finished
+    found = accuracy(answers(by_model(model, shapes), shapes, lambda step, steps: None))
+    nearest = accuracy(answers(by_nearest(shapes), shapes, lambda step, steps: None))
+    assert found.within(0.1) > max(0.9, nearest.within(0.1) + 0.1)
+    assert found.area > nearest.area + 0.1
+    assert min(found.precision, found.recall) > 0.6
+    assert found.missing < 0.2
+
+
 def test_files_that_are_no_model_are_refused_in_words(tmp_path: Path) -> None:
-    for data in (b"", b"\x00" * 64, b"no model at all"):
-        (tmp_path / "bad").write_bytes(data)
+    for content in (b"", b"\x00" * 64, b"no model at all"):
+        (tmp_path / "bad").write_bytes(content)
         with pytest.raises(SettingError, match="not a model of `correspond-train`"):
             read_model(tmp_path / "bad")
 
