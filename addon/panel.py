@@ -42,10 +42,9 @@ class TWEENFIELD_PT_main(InSidebar, bpy.types.Panel):
         elif settings.correspondence == "landmarks":
             picking = is_picking(context.window)
             column.operator("tweenfield.pick_landmarks", icon="EYEDROPPER", depress=picking)
-        seen = column.row(align=True)
-        seen.operator("tweenfield.preview_match", icon="COLOR")
+        column.operator("tweenfield.preview_match", icon="COLOR")
         if painted():
-            seen.operator("tweenfield.remove_match_preview", text="", icon="X")
+            column.operator("tweenfield.remove_match_preview", icon="X")
         column.prop(settings, "method")
         column.prop(settings, "preset")
         made = topologies(settings)

@@ -92,12 +92,14 @@ class TWEENFIELD_OT_pick_landmarks(bpy.types.Operator):
             return {"RUNNING_MODAL"}
         if view is None:
             return {"PASS_THROUGH"}
+        assert context.preferences is not None
+        scale = context.preferences.system.ui_scale
         x, y = event.mouse_x - view.region.x, event.mouse_y - view.region.y
         if event.type == "LEFTMOUSE" and pressed and not event.alt:
             self._down = True
-            self._picker.press(context, view.ray(x, y), near(context, view, x, y))
+            self._picker.press(context, view.rays(x, y, scale), near(context, view, x, y))
         elif event.type == "MOUSEMOVE" and self._down:
-            self._picker.drag(context, view.ray(x, y))
+            self._picker.drag(context, view.rays(x, y, scale))
         elif event.type in {"X", "DEL", "BACK_SPACE"} and pressed:
             self._picker.delete(context, near(context, view, x, y))
         else:

@@ -25,6 +25,7 @@ from .store import (
     set_end,
 )
 
+Rays = tuple[Ray, ...]  # through the mouse, then beside it: the first that meets a mesh counts
 Grip = tuple[int, bpy.types.Object]  # a landmark, by its index among the scene's, and the object that its end is on
 
 
@@ -57,7 +58,7 @@ class Picker:
         assert context.scene is not None
         return pair[1] if end_on(landmarks_of(context.scene).pairs[begun], pair[0]) else pair[0]
 
-    def press(self, context: bpy.types.Context, ray: Ray, near: Grip | None) -> None:
+    def press(self, context: bpy.types.Context, rays: Rays, near: Grip | None) -> None:
         """Grabs the marker that the mouse is near to; otherwise picks the vertex under it."""
         assert context.scene is not None
         self.told = ""
@@ -67,20 +68,20 @@ class Picker:
             self._moved = False
             landmarks_of(context.scene).active = near[0]
             return
-        found = self._vertex_under(context, ray)
+        found = self._vertex_under(context, rays)
         if found is None:
             self.told = "There is neither of the two meshes here"
         else:
             self._pick(context, *found)
 
-    def drag(self, context: bpy.types.Context, ray: Ray) -> None:
+    def drag(self, context: bpy.types.Context, rays: Rays) -> None:
         """Takes the grabbed marker along over its mesh."""
         assert context.scene is not None
         if self._grabbed is None:
             return
         index, name = self._grabbed
         ob = bpy.data.objects.get(name)
-        place = self._place(context, ob, ray) if ob is not None else None
+        place = self._place(context, ob, rays) if ob is not None else None
         if ob is None or place is None or not self._free(context, ob, place, index):
             return
         if not self._moved:
@@ -153,17 +154,19 @@ class Picker:
         others = [end_on(pairs[index], ob) for index in indices(scene, pair) if index != but] if pair else []
         return all(end is None or skin.now(end) != place.vertex for end in others)
 
-    def _vertex_under(self, context: bpy.types.Context, ray: Ray) -> tuple[bpy.types.Object, Place] | None:
+    def _vertex_under(self, context: bpy.types.Context, rays: Rays) -> tuple[bpy.types.Object, Place] | None:
         """The vertex under a ray: on the object whose turn it is, as both may be in one place, or else on the other."""
         pair, turn = pair_of(context), self.expected(context)
-        for ob in sorted(pair or (), key=lambda ob: ob != turn):
-            place = self._place(context, ob, ray) if ob.visible_get() else None
-            if place is not None:
-                return ob, place
+        shown = [ob for ob in sorted(pair or (), key=lambda ob: ob != turn) if ob.visible_get()]
+        for ray in rays:
+            for ob in shown:
+                place = self._place(context, ob, (ray,))
+                if place is not None:
+                    return ob, place
         return None
 
-    def _place(self, context: bpy.types.Context, ob: bpy.types.Object, ray: Ray) -> Place | None:
-        hit = under(context, ob, ray)
+    def _place(self, context: bpy.types.Context, ob: bpy.types.Object, rays: Rays) -> Place | None:
+        hit = next((hit for ray in rays if (hit := under(context, ob, ray)) is not None), None)
         if hit is None:
             return None
         skin = self._skin(context, ob)

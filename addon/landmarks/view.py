@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -10,11 +11,13 @@ import bpy
 from bpy_extras import view3d_utils
 from mathutils import Vector
 
-from .picking import Grip, pair_of
+from .picking import Grip, Rays, pair_of
 from .skin import Ray, under
 from .store import end_on, indices, landmarks_of
 
 REACH = 12.0  # pixels from a marker in which the mouse grabs it, at a resolution scale of 1
+MISSES = (3.0, 6.0, 9.0)  # pixels by which a click may miss a mesh
+AROUND = 8  # places that are tried at each of these
 HIDDEN = 0.01  # of the way from the eye to a marker: a surface so much nearer hides it
 
 
@@ -42,6 +45,14 @@ class View:
         origin = view3d_utils.region_2d_to_origin_3d(self.region, self.data, (x, y))
         direction = view3d_utils.region_2d_to_vector_3d(self.region, self.data, (x, y))
         return Ray(origin, direction)
+
+    def rays(self, x: float, y: float, scale: float) -> Rays:
+        """Through a pixel, and then around it: the end of a limb is missed easily."""
+        steps = [math.tau * step / AROUND for step in range(AROUND)]
+        near = [
+            (radius * scale * math.cos(step), radius * scale * math.sin(step)) for radius in MISSES for step in steps
+        ]
+        return (self.ray(x, y), *(self.ray(x + aside, y + up) for aside, up in near))
 
     def pixel(self, place: Vector) -> Vector | None:
         """Where a place in the world is in the region; None behind the eye."""

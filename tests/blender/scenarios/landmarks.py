@@ -38,14 +38,14 @@ def number(i: int, j: int) -> int:
 
 
 def above(ob: Any, vertex: int, off: float = 0.03) -> Any:
-    """A ray from above, not quite on a vertex of the mesh as it is shown."""
+    """Rays, but one alone, from above, not quite on a vertex of the mesh as it is shown."""
     evaluated = ob.evaluated_get(bpy.context.evaluated_depsgraph_get())
     mesh = evaluated.to_mesh()
     place = ob.matrix_world @ mesh.vertices[vertex].co
     evaluated.to_mesh_clear()
     inward = (ob.matrix_world.translation - place).normalized() * off
     origin = Vector((place.x + inward.x, place.y + inward.y, 10.0))
-    return inside.part("landmarks.skin").Ray(origin, Vector((0.0, 0.0, -1.0)))
+    return (inside.part("landmarks.skin").Ray(origin, Vector((0.0, 0.0, -1.0))),)
 
 
 def picker() -> Any:
@@ -99,10 +99,13 @@ def check_a_click_on_the_other_mesh(facts: Any) -> None:
     pick(picking, source, 7)
     assert sent() == [[7, 6]]
     off = inside.part("landmarks.skin").Ray(Vector((50.0, 0.0, 9.0)), Vector((0.0, 0.0, -1.0)))
-    picking.press(bpy.context, off, None)
+    picking.press(bpy.context, (off,), None)
     assert "neither" in picking.told
     pick(picking, source, 7)
     assert "already" in picking.told
+    picking.press(bpy.context, (off, *above(source, 8)), None)  # beside the mesh, but not far
+    picking.undo(bpy.context)
+    assert picking.told == "Taken back"
     assert sent() == [[7, 6]]
     assert len(group().pairs) == 1
 
