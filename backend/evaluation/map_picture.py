@@ -21,11 +21,11 @@ DOUBTED = (0.15, 0.5)  # confidence up to which a vertex is grey, and from which
 GREY = 0.30  # linear light
 NONE = 0.12  # of vertices without a counterpart
 TURNED = math.radians(40.0)  # a target that lies over the source after a larger turn is shown turned
-# Colours of the target in polar OKLab: hue along its longest axis and, less, across the third, lightness across the
-# second. Everywhere colourful, so that nothing looks grey, and the ends of limbs differ from each other.
-HUES = (math.radians(30.0), math.radians(285.0))
-SIDES = math.radians(40.0)
-LIGHTNESS, SHADE = 0.68, 0.13
+# Colours of the target in polar OKLab: hue along its longest axis, lightness across the second, and a little of both
+# across the third. Everywhere colourful, so that nothing looks grey, and the ends of limbs differ from each other.
+HUES = (math.radians(30.0), math.radians(300.0))
+LIGHTNESS, SHADE = 0.68, 0.11
+SIDES = (math.radians(22.0), 0.06)  # in hue and in lightness
 CHROMA = 0.13
 
 
@@ -69,8 +69,8 @@ class ColourField:
         along = (points - self._middle) @ self._axes.T
         place = np.clip((along - self._low) / np.maximum(self._high - self._low, 1e-30), 0.0, 1.0)  # [N, 3]
         first, second, third = place.T
-        hue = HUES[0] + (HUES[1] - HUES[0]) * first + SIDES * (2.0 * third - 1.0)
-        lightness = LIGHTNESS + SHADE * (2.0 * second - 1.0)
+        hue = HUES[0] + (HUES[1] - HUES[0]) * first + SIDES[0] * (2.0 * third - 1.0)
+        lightness = LIGHTNESS + SHADE * (2.0 * second - 1.0) + SIDES[1] * (2.0 * third - 1.0)
         return _from_oklab(np.stack([lightness, CHROMA * np.cos(hue), CHROMA * np.sin(hue)], axis=1))
 
 
@@ -127,7 +127,7 @@ def _tiles(
 
 def _sheet(tiles: list[Image.Image], labels: tuple[str, str], caption: str) -> Image.Image:
     width, height = tiles[0].size
-    size = max(11, round(height * 0.032))
+    size = max(11, round(0.034 * math.sqrt(width * height)))
     background = to_image(BACKGROUND_BOTTOM.reshape(1, 1, 3)).getpixel((0, 0))
     sheet = Image.new("RGB", (2 * width, height + 2 * size), background)
     draw = ImageDraw.Draw(sheet)
