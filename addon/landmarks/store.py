@@ -43,7 +43,7 @@ class TWEENFIELD_PG_landmark(bpy.types.PropertyGroup):
     """A pair of places that belong together; ``name`` stands beside its markers."""
 
     number: bpy.props.IntProperty()
-    colour: bpy.props.FloatVectorProperty(name="Colour", subtype="COLOR", size=3, min=0.0, max=1.0)
+    colour: bpy.props.FloatVectorProperty(name="Colour", subtype="COLOR_GAMMA", size=3, min=0.0, max=1.0)
     first: bpy.props.PointerProperty(type=TWEENFIELD_PG_mark)
     second: bpy.props.PointerProperty(type=TWEENFIELD_PG_mark)
 
