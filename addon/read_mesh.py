@@ -8,6 +8,7 @@ from typing import Any
 import bpy
 import numpy as np
 from mathutils import Matrix
+from numpy.typing import NDArray
 
 from .handle import Handle, handle
 from .problem import Problem
@@ -143,7 +144,7 @@ def _mesh_data(mesh: bpy.types.Mesh, local: Float32, world: Float64, with_materi
     corners = np.empty(len(mesh.loops), np.int32)
     if len(corners):
         _values(mesh, ".corner_vert").foreach_get("value", corners)
-    attributes = {}
+    attributes: dict[str, NDArray[Any]] = {}
     uv_layer = mesh.uv_layers.active
     if uv_layer is not None:
         uv = np.empty((len(corners), 2), np.float32)
