@@ -8,6 +8,7 @@ from typing import Any
 import bpy
 import numpy as np
 from mathutils import Matrix
+from numpy.typing import NDArray
 
 from .handle import Handle, handle
 from .problem import Problem
@@ -152,7 +153,7 @@ def check_mesh(mesh: bpy.types.Mesh, local: Float32, name: str, needs_faces: boo
 
 def _mesh_data(mesh: bpy.types.Mesh, local: Float32, world: Float64, with_materials: bool = False) -> MeshData:
     offsets, corners = read_faces(mesh)
-    attributes = {}
+    attributes: dict[str, NDArray[Any]] = {}
     uv_layer = mesh.uv_layers.active
     if uv_layer is not None:
         uv = np.empty((len(corners), 2), np.float32)
