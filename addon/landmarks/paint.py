@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import bpy
+import numpy as np
 
-from ..protocol.mesh import Float32
+from ..protocol.mesh import Float64
 
 NAME = "Tweenfield Match"  # of the attribute, unless the mesh has one that is called so
 BEFORE = "tweenfield_before_match"  # custom property of a painted mesh, and of a screen that shows it
@@ -23,8 +24,8 @@ def painted() -> list[bpy.types.Mesh]:
     return [mesh for mesh in bpy.data.meshes if mesh.get(BEFORE) is not None]
 
 
-def paint(mesh: bpy.types.Mesh, colours: Float32) -> None:
-    """Adds colours [V, 4] at the vertices as the active colour attribute."""
+def paint(mesh: bpy.types.Mesh, colours: Float64) -> None:
+    """Adds colours [V, 3] (linear light) at the vertices as the active colour attribute."""
     layers: Any = mesh.color_attributes
     before = {
         "active": _name(layers.active_color_name),
@@ -33,7 +34,8 @@ def paint(mesh: bpy.types.Mesh, colours: Float32) -> None:
     }
     made = layers.new(name=NAME, type="FLOAT_COLOR", domain="POINT")
     before["name"] = made.name
-    made.data.foreach_set("color", colours.reshape(-1))
+    opaque = np.insert(colours.astype(np.float32), 3, 1.0, axis=1)  # [V, 4]
+    made.data.foreach_set("color", opaque.reshape(-1))
     layers.active_color_name = before["name"]
     mesh[BEFORE] = json.dumps(before)
     mesh.update()

@@ -15,11 +15,11 @@ from ..job import Job, Order, with_names
 from ..ordering import carry_out
 from ..problem import Problem
 from ..properties import settings_of
+from ..protocol.match_colours import DOUBTED, match_colours
 from ..protocol.mesh import Float32, Float64, MeshData
 from ..protocol.messages import Finished, Matched, MatchRequest, Welcome
 from ..read_mesh import read_target
 from ..running import current
-from .colours import DOUBTED, match_colours
 from .paint import paint, painted, show_as_before, show_colours, wipe
 from .picking import pair_of
 from .sending import landmark_pairs
@@ -99,10 +99,10 @@ class MatchJob(Job):
             raise Problem("The backend's match is not one of this source. Press Preview again.")
         points = target.origin + target.scale * last.points.astype(np.float64)  # [V, 3], world
         known = last.vertices >= 0
-        colours = match_colours(target.positions(), points, known, last.confidence.astype(np.float64))
+        colours = match_colours(target, points, known, last.confidence.astype(np.float64))
         remove_preview()
         for (mesh, vertices), values in zip(own, colours, strict=True):
-            paint(mesh, np.ascontiguousarray(values[vertices]))
+            paint(mesh, values[vertices])
         show_colours()
         return _told(last)
 

@@ -1,6 +1,6 @@
 """The colours of a match: the target's by their place, the source's those of the points that its vertices go to.
 
-They are the colours of the picture that the command ``correspond`` writes.
+The preview in Blender and the picture that the command ``correspond`` writes have them from here.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from ..protocol.mesh import Float32, Float64
+from protocol.mesh import Float64, MeshData
 
 DOUBTED = (0.15, 0.5)  # confidence up to which a vertex is grey, and from which it has all of its colour
 GREY = 0.30  # linear light
 NONE = 0.12  # of vertices without a counterpart
-# In polar OKLab: hue along the target's longest axis and, less, across the third, lightness across the second.
-# Everywhere colourful, so that nothing looks grey, and the ends of limbs differ from each other.
-HUES = (math.radians(30.0), math.radians(285.0))
-SIDES = math.radians(40.0)
-LIGHTNESS, SHADE = 0.68, 0.13
+# In polar OKLab: hue along the target's longest axis, lightness across the second, and a little of both across the
+# third. Everywhere colourful, so that nothing looks grey, and the ends of limbs differ from each other.
+HUES = (math.radians(30.0), math.radians(300.0))
+LIGHTNESS, SHADE = 0.68, 0.11
+SIDES = (math.radians(22.0), 0.06)  # in hue and in lightness
 CHROMA = 0.13
 SAMPLE = 20_000  # points that tell the axes
 
@@ -40,26 +40,23 @@ class ColourField:
         place = np.full((len(points), 3), 0.5)
         place[:, : along.shape[1]] = (along - self._low) / np.maximum(self._high - self._low, 1e-30)
         first, second, third = np.clip(place, 0.0, 1.0).T
-        hue = HUES[0] + (HUES[1] - HUES[0]) * first + SIDES * (2.0 * third - 1.0)
-        lightness = LIGHTNESS + SHADE * (2.0 * second - 1.0)
+        hue = HUES[0] + (HUES[1] - HUES[0]) * first + SIDES[0] * (2.0 * third - 1.0)
+        lightness = LIGHTNESS + SHADE * (2.0 * second - 1.0) + SIDES[1] * (2.0 * third - 1.0)
         return _from_oklab(np.stack([lightness, CHROMA * np.cos(hue), CHROMA * np.sin(hue)], axis=1))
 
 
 def match_colours(
-    target: Float64,  # [W, 3], the target's vertices
+    target: MeshData,  # of W vertices
     points: Float64,  # [V, 3], where the source's vertices go
     known: NDArray[np.bool_],  # [V], whether they go anywhere
     confidence: Float64,  # [V] in 0..1
-) -> tuple[Float32, Float32]:
-    """Colours [V, 4] of the source, grey where the match is doubtful, and [W, 4] of the target; linear light."""
-    field = ColourField(target)
+) -> tuple[Float64, Float64]:
+    """Linear light [V, 3] of the source, grey where the match is doubtful, and [W, 3] of the target."""
+    there = target.positions()
+    field = ColourField(there[np.unique(target.face_indices)])  # what is loose may be anywhere
     trust = np.clip((confidence - DOUBTED[0]) / (DOUBTED[1] - DOUBTED[0]), 0.0, 1.0)[:, None]
-    carried = trust * field(points) + (1.0 - trust) * GREY
-    return _opaque(np.where(known[:, None], carried, NONE)), _opaque(field(target))
-
-
-def _opaque(colours: Float64) -> Float32:
-    return np.ascontiguousarray(np.concatenate([colours, np.ones((len(colours), 1))], axis=1), np.float32)
+    carried = trust * field(np.where(known[:, None], points, 0.0)) + (1.0 - trust) * GREY
+    return np.where(known[:, None], carried, NONE), field(there)
 
 
 def _from_oklab(colours: Float64) -> Float64:
