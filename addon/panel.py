@@ -1,5 +1,7 @@
 """The tab "Tweenfield" in the 3D viewport's sidebar."""
 
+from typing import Any
+
 import bpy
 
 from .generated import group_of, methods
@@ -8,6 +10,7 @@ from .landmarks.pick import is_picking
 from .layout import InSidebar, paragraph, split
 from .operators.morph import asked, expected, topologies, why_not
 from .properties import settings_of
+from .registering import of_classes
 from .running import current
 from .session import CANCELLED, Session
 
@@ -62,34 +65,39 @@ class TWEENFIELD_PT_main(InSidebar, bpy.types.Panel):
         _draw_job(layout, context, session)
 
 
-class TWEENFIELD_PT_motion(InSidebar, bpy.types.Panel):
-    bl_label = "Motion"
+class _Settings(InSidebar):
+    """Settings that are seldom touched, below the rest; they rest while a job runs."""
+
     bl_parent_id = "TWEENFIELD_PT_main"
-    bl_order = 1
     bl_options = {"DEFAULT_CLOSED"}
+    layout: bpy.types.UILayout
 
     def draw(self, context: bpy.types.Context) -> None:
         assert context.scene is not None
-        settings = settings_of(context.scene)
         column = split(self.layout)
         column.enabled = not current().busy
+        self.show(column, context.scene, settings_of(context.scene))
+
+    def show(self, column: bpy.types.UILayout, scene: bpy.types.Scene, settings: Any) -> None:
+        raise NotImplementedError
+
+
+class TWEENFIELD_PT_motion(_Settings, bpy.types.Panel):
+    bl_label = "Motion"
+    bl_order = 1
+
+    def show(self, column: bpy.types.UILayout, scene: bpy.types.Scene, settings: Any) -> None:
         column.prop(settings, "easing")
         column.prop(settings, "constant_speed")
         column.prop(settings, "reverse")
         column.prop(settings, "carried")
 
 
-class TWEENFIELD_PT_advanced(InSidebar, bpy.types.Panel):
+class TWEENFIELD_PT_advanced(_Settings, bpy.types.Panel):
     bl_label = "Advanced"
-    bl_parent_id = "TWEENFIELD_PT_main"
     bl_order = 2
-    bl_options = {"DEFAULT_CLOSED"}
 
-    def draw(self, context: bpy.types.Context) -> None:
-        assert context.scene is not None
-        settings = settings_of(context.scene)
-        column = split(self.layout)
-        column.enabled = not current().busy
+    def show(self, column: bpy.types.UILayout, scene: bpy.types.Scene, settings: Any) -> None:
         column.prop(settings, "live_preview")
         column.prop(settings, "device")
         column.prop(settings, "seed")
@@ -98,7 +106,7 @@ class TWEENFIELD_PT_advanced(InSidebar, bpy.types.Panel):
             column.prop(settings, "seconds")
         column.separator()
         spec = methods.specs.get(settings.method_name)
-        group = group_of(context.scene, settings.method_name)
+        group = group_of(scene, settings.method_name)
         if spec is None or group is None:
             column.label(text="Start the backend to see the method's settings", icon="INFO")
             return
@@ -149,12 +157,4 @@ def _draw_job(layout: bpy.types.UILayout, context: bpy.types.Context, session: S
 
 _CLASSES = (TWEENFIELD_PT_main, TWEENFIELD_PT_motion, TWEENFIELD_PT_advanced)
 
-
-def register() -> None:
-    for panel in _CLASSES:
-        bpy.utils.register_class(panel)
-
-
-def unregister() -> None:
-    for panel in reversed(_CLASSES):
-        bpy.utils.unregister_class(panel)
+register, unregister = of_classes(_CLASSES)

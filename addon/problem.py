@@ -1,4 +1,4 @@
-"""``Problem``: what went wrong, in the artist's words, with the detail that a report needs."""
+"""What went wrong, or cannot be done now, in the artist's words."""
 
 from __future__ import annotations
 
@@ -26,3 +26,10 @@ class Problem(Exception):
         if self.detail:
             lines += ["", self.detail]
         return "\n".join(lines)
+
+
+def allowed(operator: type[bpy.types.Operator], reason: str) -> bool:
+    """What ``poll`` returns: whether the button can be pressed. Its tooltip tells the reason why not."""
+    if reason:
+        operator.poll_message_set(reason)
+    return not reason

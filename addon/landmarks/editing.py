@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import bpy
 
-from ..problem import Problem
+from ..problem import Problem, allowed
 from ..protocol.checks import MAX_LANDMARKS
+from ..registering import of_classes
 from .drawing import redraw
 from .pick import why_not
 from .picking import pair_of
@@ -25,34 +27,31 @@ class _Editing:
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        reason = why_not(context)
-        if reason:
-            cls.poll_message_set(reason)  # type: ignore[attr-defined]
-        return not reason
+        return allowed(cls, why_not(context))  # type: ignore[arg-type]
 
-    def done(self, what: str, change: Change) -> set[str]:
-        """Tells what was made, and what was not."""
-        made, left_out = change
-        told = f"{made} {what}" + "".join(f"; {reason}" for reason in left_out)
-        self.report({"INFO"} if made else {"WARNING"}, told)  # type: ignore[attr-defined]
+    def add(self, context: bpy.types.Context, what: str, make: Callable[[Objects], Change]) -> set[str]:
+        """Makes landmarks for the chosen pair, and tells what was made and what was not."""
+        pair = pair_of(context)
+        assert pair is not None
+        report: Any = self.report  # type: ignore[attr-defined]
+        try:
+            made, left_out = make(pair)
+        except Problem as problem:
+            report({"ERROR"}, problem.message)
+            return {"CANCELLED"}
+        report({"INFO"} if made else {"WARNING"}, f"{made} {what}" + "".join(f"; {reason}" for reason in left_out))
         redraw()
         return {"FINISHED"} if made else {"CANCELLED"}
 
 
 class TWEENFIELD_OT_landmarks_from_groups(_Editing, bpy.types.Operator):
-    """Make a landmark of every vertex group that both meshes have: the vertex in its middle"""
+    """Make a landmark of every vertex group that both meshes have: the vertex in its middle, by weight"""
 
     bl_idname = "tweenfield.landmarks_from_groups"
     bl_label = "From Vertex Groups"
 
     def execute(self, context: bpy.types.Context) -> set[str]:  # type: ignore[override]
-        pair = pair_of(context)
-        assert pair is not None
-        try:
-            return self.done("landmarks from vertex groups", from_groups(context, pair))
-        except Problem as problem:
-            self.report({"ERROR"}, problem.message)
-            return {"CANCELLED"}
+        return self.add(context, "landmarks from vertex groups", lambda pair: from_groups(context, pair))
 
 
 class TWEENFIELD_OT_mirror_landmarks(_Editing, bpy.types.Operator):
@@ -69,15 +68,9 @@ class TWEENFIELD_OT_mirror_landmarks(_Editing, bpy.types.Operator):
     )
 
     def execute(self, context: bpy.types.Context) -> set[str]:  # type: ignore[override]
-        pair = pair_of(context)
-        assert pair is not None
-        axes = self.axis, self.axis if self.target_axis == "SAME" else self.target_axis
-        try:
-            change = mirror(context, pair, ("XYZ".index(axes[0]), "XYZ".index(axes[1])))
-        except Problem as problem:
-            self.report({"ERROR"}, problem.message)
-            return {"CANCELLED"}
-        return self.done("mirrored", change)
+        chosen = self.axis, self.axis if self.target_axis == "SAME" else self.target_axis
+        axes = "XYZ".index(chosen[0]), "XYZ".index(chosen[1])
+        return self.add(context, "mirrored", lambda pair: mirror(context, pair, axes))
 
 
 class TWEENFIELD_OT_remove_landmark(_Editing, bpy.types.Operator):
@@ -199,7 +192,7 @@ def _left_out(twins: int, many: int, lost: int) -> list[str]:
     reasons = [
         (twins, "left out, as their vertices have a landmark already"),
         (many, f"left out, as {MAX_LANDMARKS} landmarks are the most"),
-        (lost, "left out, as nothing is at the mirrored place"),
+        (lost, "left out, as nothing is at the mirrored place: the plane goes through the object's origin"),
     ]
     return [f"{count} {reason}" for count, reason in reasons if count]
 
@@ -211,12 +204,4 @@ _CLASSES = (
     TWEENFIELD_OT_clear_landmarks,
 )
 
-
-def register() -> None:
-    for operator in _CLASSES:
-        bpy.utils.register_class(operator)
-
-
-def unregister() -> None:
-    for operator in reversed(_CLASSES):
-        bpy.utils.unregister_class(operator)
+register, unregister = of_classes(_CLASSES)

@@ -7,6 +7,7 @@ from typing import Any
 import bpy
 
 from ..layout import InSidebar, paragraph
+from ..registering import of_classes
 from .pick import HELP, is_picking
 from .picking import pair_of
 from .store import belongs, is_whole, landmarks_of
@@ -75,12 +76,4 @@ class TWEENFIELD_PT_landmarks(InSidebar, bpy.types.Panel):
 
 _CLASSES = (TWEENFIELD_UL_landmarks, TWEENFIELD_PT_landmarks)
 
-
-def register() -> None:
-    for made in _CLASSES:
-        bpy.utils.register_class(made)
-
-
-def unregister() -> None:
-    for made in reversed(_CLASSES):
-        bpy.utils.unregister_class(made)
+register, unregister = of_classes(_CLASSES)

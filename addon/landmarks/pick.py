@@ -6,7 +6,7 @@ from typing import Any
 
 import bpy
 
-from ..problem import Problem
+from ..problem import Problem, allowed
 from ..running import current
 from .drawing import redraw
 from .picking import Picker, pair_of
@@ -46,10 +46,7 @@ class TWEENFIELD_OT_pick_landmarks(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        reason = why_not(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return allowed(cls, why_not(context))
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:  # type: ignore[override]
         if is_picking(context.window) or context.window_manager is None or context.scene is None:

@@ -13,7 +13,7 @@ from ..handle import Handle, handle
 from ..history import in_object_mode
 from ..job import Job, Order, with_names
 from ..ordering import carry_out
-from ..problem import Problem
+from ..problem import Problem, allowed
 from ..properties import settings_of
 from ..protocol.match_colours import DOUBTED, match_colours
 from ..protocol.mesh import Float32, Float64, MeshData
@@ -177,10 +177,7 @@ class TWEENFIELD_OT_preview_match(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        reason = why_no_match(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return allowed(cls, why_no_match(context))
 
     def execute(self, context: bpy.types.Context) -> set[str]:  # type: ignore[override]
         return carry_out(self, context, lambda: make_match_order(context), self.wait)
@@ -195,13 +192,8 @@ class TWEENFIELD_OT_remove_match_preview(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        if not painted():
-            cls.poll_message_set("No match is shown")
-            return False
-        if not in_object_mode():
-            cls.poll_message_set("Go back to Object Mode first")
-            return False
-        return True
+        reason = "" if in_object_mode() else "Go back to Object Mode first"
+        return allowed(cls, reason if painted() else "No match is shown")
 
     def execute(self, context: bpy.types.Context) -> set[str]:  # type: ignore[override]
         remove_preview()

@@ -1,15 +1,8 @@
 """The add-on's operators, one file a subject."""
 
+from ..registering import of_modules
 from . import backend, morph, report
 
 _MODULES = (backend, morph, report)
 
-
-def register() -> None:
-    for module in _MODULES:
-        module.register()
-
-
-def unregister() -> None:
-    for module in reversed(_MODULES):
-        module.unregister()
+register, unregister = of_modules(_MODULES)

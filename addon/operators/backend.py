@@ -4,6 +4,7 @@ import bpy
 
 from ..preferences import preferences_of
 from ..problem import Problem
+from ..registering import of_classes
 from ..running import current
 
 
@@ -52,12 +53,4 @@ class TWEENFIELD_OT_check_backend(bpy.types.Operator):
 
 _CLASSES = (TWEENFIELD_OT_start_backend, TWEENFIELD_OT_stop_backend, TWEENFIELD_OT_check_backend)
 
-
-def register() -> None:
-    for operator in _CLASSES:
-        bpy.utils.register_class(operator)
-
-
-def unregister() -> None:
-    for operator in reversed(_CLASSES):
-        bpy.utils.unregister_class(operator)
+register, unregister = of_classes(_CLASSES)

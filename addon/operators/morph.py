@@ -12,12 +12,13 @@ from ..job import MorphJob, Order, Plan
 from ..landmarks.preview import NO_LANDMARKS, lacks_landmarks, remove_preview
 from ..landmarks.sending import landmark_pairs
 from ..ordering import carry_out
-from ..problem import Problem
+from ..problem import Problem, allowed
 from ..properties import settings_of
 from ..protocol.mesh import MeshData
 from ..protocol.messages import MorphRequest, Timeline, Welcome
 from ..read_mesh import CARRIED_TYPES, Reading, read_object, read_target
 from ..read_table import read_table
+from ..registering import of_classes
 from ..running import current
 from ..write_mesh import remove_mesh
 
@@ -91,10 +92,7 @@ class TWEENFIELD_OT_morph(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        reason = why_not(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return allowed(cls, why_not(context))
 
     def execute(self, context: bpy.types.Context) -> set[str]:  # type: ignore[override]
         remove_preview()  # its colours are none of the source's
@@ -140,10 +138,8 @@ class TWEENFIELD_OT_use_selection(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        if _selected_pair(context) is None:
-            cls.poll_message_set("Select two meshes, first the source, then the target")
-            return False
-        return True
+        none = "Select two meshes, first the source, then the target"
+        return allowed(cls, none if _selected_pair(context) is None else "")
 
     def execute(self, context: bpy.types.Context) -> set[str]:  # type: ignore[override]
         pair = _selected_pair(context)
@@ -276,12 +272,4 @@ _CLASSES = (
     TWEENFIELD_OT_reset_settings,
 )
 
-
-def register() -> None:
-    for operator in _CLASSES:
-        bpy.utils.register_class(operator)
-
-
-def unregister() -> None:
-    for operator in reversed(_CLASSES):
-        bpy.utils.unregister_class(operator)
+register, unregister = of_classes(_CLASSES)

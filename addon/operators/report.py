@@ -6,6 +6,8 @@ from pathlib import Path
 
 import bpy
 
+from ..problem import allowed
+from ..registering import of_classes
 from ..running import current
 
 
@@ -36,10 +38,7 @@ class TWEENFIELD_OT_open_log(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        if current().log is None:
-            cls.poll_message_set("No backend was started from this Blender")
-            return False
-        return True
+        return allowed(cls, "No backend was started from this Blender" if current().log is None else "")
 
     def execute(self, context: bpy.types.Context) -> set[str]:  # type: ignore[override]
         log = current().log
@@ -53,12 +52,4 @@ class TWEENFIELD_OT_open_log(bpy.types.Operator):
 
 _CLASSES = (TWEENFIELD_OT_copy_report, TWEENFIELD_OT_open_log)
 
-
-def register() -> None:
-    for operator in _CLASSES:
-        bpy.utils.register_class(operator)
-
-
-def unregister() -> None:
-    for operator in reversed(_CLASSES):
-        bpy.utils.unregister_class(operator)
+register, unregister = of_classes(_CLASSES)

@@ -1,0 +1,35 @@
+"""Pairs of ``register`` and ``unregister``, which end in the opposite order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import bpy
+
+Pair = tuple[Callable[[], None], Callable[[], None]]
+
+
+def of_classes(classes: Sequence[type[Any]]) -> Pair:
+    """For classes that Blender has to know."""
+    return _pair(
+        [(partial(bpy.utils.register_class, one), partial(bpy.utils.unregister_class, one)) for one in classes]
+    )
+
+
+def of_modules(modules: Sequence[Any]) -> Pair:
+    """For modules that have such a pair themselves."""
+    return _pair([(module.register, module.unregister) for module in modules])
+
+
+def _pair(pairs: Sequence[Pair]) -> Pair:
+    def register() -> None:
+        for begin, _ in pairs:
+            begin()
+
+    def unregister() -> None:
+        for _, end in reversed(pairs):
+            end()
+
+    return register, unregister
