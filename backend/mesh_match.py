@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 
 from backend.correspondence.correspondence import CorrespondenceError
-from backend.correspondence.matching import match
 from backend.correspondence.vertex_order import from_vertex_order
 from backend.geometry.arrays import Float64, Int64
 from backend.geometry.repair import WorkingMesh, working_pair
-from backend.pairing import in_order, landmarks_of, way_of
+from backend.pairing import found_match, in_order, landmarks_of, way_of
 from backend.training.run import Run
 from protocol.mesh import MeshData
 from protocol.messages import Matched, MatchRequest
@@ -43,7 +42,7 @@ def match_meshes(request: MatchRequest, run: Run, model: Path | None = None) -> 
 
     What was repaired of the meshes are warnings of the run.
 
-    ``model`` is a trained model for the way ``implicit-dense``, in the place of the program's own.
+    ``model`` is a trained model's file for the way ``implicit-dense``, where the request brings none.
     """
     way = way_of(request.way)
     if way == "table":
@@ -55,7 +54,7 @@ def match_meshes(request: MatchRequest, run: Run, model: Path | None = None) -> 
     if in_order(way, request):
         return _by_order(request, source, target)
     picked = landmarks_of(request, source, target)
-    found = match(source, target, way, picked, run, model)
+    found = found_match(request, way, source, target, picked, run, model)
     on_source = source.vertex_map
     points = found.map.points(target.positions, target.triangles) + target.origin  # [W, 3]
     there = _artists_vertices(target)[found.map.vertices(target.triangles)]  # [W]

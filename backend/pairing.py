@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
 import numpy as np
 
 from backend.correspondence.correspondence import Correspondence, CorrespondenceError
 from backend.correspondence.landmarks import check_landmarks, landmarks_on
-from backend.correspondence.matching import match
+from backend.correspondence.matching import Matched, match
 from backend.correspondence.table import check_pairs
 from backend.correspondence.vertex_order import from_vertex_order
 from backend.geometry.arrays import Int64
@@ -39,7 +40,7 @@ def correspondence_of(
         return on_surfaces(from_vertex_order(request.source, request.target), source, target)
     picked = landmarks_of(request, source, target)
     try:
-        found = match(source, target, way, picked, run)
+        found = found_match(request, way, source, target, picked, run)
     except CorrespondenceError as error:
         if way != "auto":
             raise
@@ -54,6 +55,24 @@ def correspondence_of(
     trusted = np.flatnonzero(found.map.confidence > 0)
     there = found.map.vertices(target.triangles)[trusted]
     return Correspondence(trusted, there, found.map.confidence[trusted], found.way)
+
+
+def found_match(
+    request: MorphRequest | MatchRequest,
+    way: str,
+    source: WorkingMesh,
+    target: WorkingMesh,
+    landmarks: Int64,  # [L, 2], vertices of the two surfaces
+    run: Run,
+    model: Path | None = None,
+) -> Matched:
+    """``match``, by the model that came with the request if there is one."""
+    if way == "implicit-dense" and request.model is not None:
+        from backend.correspondence.implicit_dense.mapping import mapped
+
+        with run.phase("matching"):
+            return Matched(mapped(source, target, request.model.tobytes(), run), way)
+    return match(source, target, way, landmarks, run, model)
 
 
 def on_surfaces(found: Correspondence, source: WorkingMesh, target: WorkingMesh) -> Correspondence:

@@ -108,11 +108,20 @@ def _check_landmarks(way: str, landmarks: NDArray[Any] | None, where: str) -> No
              f"landmarks do not go with {way}, which says it all: leave them out, or choose auto")  # fmt: skip
 
 
+def _check_model(way: str, model: NDArray[Any] | None, where: str) -> None:
+    """The bytes [B] of a model and the way that is to use it."""
+    if model is not None:
+        _require(model.ndim == 1, "bad-message", f"{where}: a model has shape {list(model.shape)}; it must be [B]")
+        _require(way == "implicit-dense", "bad-setting",
+                 f"a model does not go with {way}: leave it out, or choose implicit-dense")  # fmt: skip
+
+
 def check_match_request(request: MatchRequest, limits: Limits, where: str) -> None:
     ways = [way for way in CORRESPONDENCES if way != "table"]
     named = request.way in ways
     _require(named, "bad-setting", f"way is {request.way[:40]!r}; it must be one of {', '.join(ways)}")
     _check_landmarks(request.way, request.landmarks, where)
+    _check_model(request.way, request.model, where)
 
 
 def check_stop(stop: Stop, limits: Limits, where: str) -> None:
@@ -127,6 +136,7 @@ def check_request(request: MorphRequest, limits: Limits, where: str) -> None:
              "pairs are given with correspondence = table, and only with it")  # fmt: skip
     _check_match(request.pairs, request.weights, where)
     _check_landmarks(way, request.landmarks, where)
+    _check_model(way, request.model, where)
     named = request.topology in TOPOLOGIES
     _require(named, "bad-setting", f"topology is {request.topology[:40]!r}; it must be one of {', '.join(TOPOLOGIES)}")
     if request.seconds is not None:

@@ -69,6 +69,7 @@ class MorphRequest:
     topology: str = "auto"  # one of TOPOLOGIES: the source's faces, or a surface of its own in every frame
     stops: tuple[Stop, ...] = ()  # in the order of the motion
     landmarks: Annotated[NDArray[np.int32] | None, LATER] = None  # [L, 2] source and target vertex, for a match
+    model: Annotated[NDArray[np.uint8] | None, LATER] = None  # bytes of a trained model, for implicit-dense
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +81,7 @@ class MatchRequest:
     way: str = "auto"  # one of CORRESPONDENCES, but no table
     landmarks: NDArray[np.int32] | None = None  # [L, 2] source and target vertex
     device: str = "auto"  # auto | cpu | cuda | mps
+    model: Annotated[NDArray[np.uint8] | None, LATER] = None  # bytes of a trained model, for implicit-dense
 
 
 # client -> server ---------------------------------------------------------------------------------------------------

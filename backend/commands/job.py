@@ -8,6 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from backend.commands.parser import CommandError, Parser, choice, seconds, whole_number
 from protocol.checks import MAX_FRAMES, RESOLUTIONS, check_request
 from protocol.limits import LIMITS, WireError
@@ -19,6 +22,7 @@ DEFAULTS: Final[dict[str, Any]] = {
     "method": "velocity_field",
     "correspondence": "auto",
     "landmarks": None,
+    "model": None,
     "topology": "auto",
     "through": [],
     "through_tables": [],
@@ -56,6 +60,7 @@ def add_job_options(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help='a few vertices that belong together, JSON: {"pairs": [[source vertex, target vertex], ...]}',
     )
+    add("--model", metavar="MODEL", type=Path, help="for implicit-dense: a file of correspond-train")
     add(
         "--topology",
         metavar="T",
@@ -233,12 +238,21 @@ def request_of(arguments: argparse.Namespace, specs: Sequence[MethodSpec]) -> Mo
         topology=arguments.topology,
         stops=_stops(arguments.through, arguments.through_tables, source),
         landmarks=None if landmarks is None else landmarks.astype("int32"),
+        model=None if arguments.model is None else _bytes(arguments.model),
     )
     try:
         check_request(request, LIMITS, "the job")
     except WireError as error:
         raise CommandError(error.message) from error
     return request
+
+
+def _bytes(path: Path) -> NDArray[np.uint8]:
+    """What is in a file [B]."""
+    try:
+        return np.frombuffer(path.read_bytes(), np.uint8)
+    except OSError as error:
+        raise CommandError(f"{path}: cannot be read ({error.strerror or error})") from error
 
 
 def _stops(paths: Sequence[Path], tables: Sequence[Path], source: MeshData) -> tuple[Stop, ...]:

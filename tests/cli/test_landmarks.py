@@ -88,6 +88,9 @@ def test_what_cannot_be_is_refused_in_words(
         (pair, ("--landmarks", "clicks.json", "--correspondence", "table.npy"), "do not go with table"),
         (pair, ("--correspondence", "landmarks"), "no landmarks to go by"),
         (pair, ("--correspondence", "landmarks", "--landmarks", "few.json"), "landmarks"),
+        (pair, ("--model", "source.obj"), "a model does not go with auto"),
+        (pair, ("--correspondence", "implicit-dense", "--model", "absent"), "absent: cannot be read (No such file"),
+        (pair, ("--correspondence", "implicit-dense", "--model", "source.obj"), "not a model of `correspond-train`"),
         (pair, ("--correspondence", "spectal"), "spectal: cannot be read|vertex-order, landmarks, spectral, nonrigid"),
         (
             others,

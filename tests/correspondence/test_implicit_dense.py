@@ -20,9 +20,13 @@ from backend.correspondence.implicit_dense.settings import DenseSettings, Stage,
 from backend.correspondence.implicit_dense.stages import Position, train_dense
 from backend.correspondence.matching import match
 from backend.evaluation.dense_accuracy import Known, accuracy, answers, by_model, by_nearest, sampled
-from backend.geometry.repair import WorkingMesh, working_mesh
+from backend.geometry.repair import WorkingMesh, working_mesh, working_pair
 from backend.geometry.signed_distance import signed_distance
+from backend.mesh_match import match_meshes
+from backend.pairing import correspondence_of
 from backend.training.run import Run
+from protocol.mesh import MeshData
+from protocol.messages import MatchRequest, MorphRequest
 from protocol.settings import SettingError
 from tests.meshes import icosphere, rotation
 from tests.one_thread import one_thread as one_thread
@@ -223,6 +227,29 @@ def test_the_way_implicit_dense_maps_by_a_file(tmp_path: Path) -> None:
     for model, words in ((None, "--model"), (tmp_path / "nothing", "cannot be read")):
         with pytest.raises(CorrespondenceError, match=words):
             match(a, b, "implicit-dense", none, Run(), model)
+
+
+def test_a_model_that_comes_with_a_request_is_the_one_that_is_used(tmp_path: Path) -> None:
+    settings = small()
+    write_model(tmp_path / "m", DenseModel(started(settings), settings, ("a", "b")))
+    model = np.frombuffer((tmp_path / "m").read_bytes(), np.uint8)
+    a, b = (
+        MeshData.from_positions(s.positions, np.arange(0, s.triangles.size + 1, 3), s.triangles.ravel())
+        for s in (known(0).surface, known(1).surface)
+    )
+    by_file = match_meshes(MatchRequest(a, b, "implicit-dense"), Run(), tmp_path / "m")
+    run = Run()
+    by_request = match_meshes(MatchRequest(a, b, "implicit-dense", model=model), run)
+    assert by_request.way == "implicit-dense"
+    np.testing.assert_array_equal(by_request.vertices, by_file.vertices)
+    np.testing.assert_array_equal(by_request.confidence, by_file.confidence)
+    assert any(said.startswith("the model is not trained to its end") for said in run.warnings)
+    morph = MorphRequest(a, b, "linear", "", correspondence="implicit-dense", model=model)
+    found = correspondence_of(morph, *working_pair(a, b), Run())
+    assert found is not None
+    np.testing.assert_array_equal(found.source, np.flatnonzero(by_file.vertices >= 0))
+    with pytest.raises(SettingError, match="the model: not a model of `correspond-train`"):
+        match_meshes(MatchRequest(a, b, "implicit-dense", model=model[:99]), Run())
 
 
 def test_the_shipped_model_on_chairs_it_has_not_seen() -> None:

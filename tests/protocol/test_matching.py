@@ -54,6 +54,7 @@ def end(**changes: Any) -> Matched:
     return replace(matched(), **changes)
 
 
+MODEL = np.arange(6, dtype=np.uint8)
 MANY = np.arange(102, dtype=np.int32).reshape(51, 2)
 BROKEN = replace(square(), face_indices=np.array([0, 1, 2, 3, 1, 4, 9], np.int32))
 REFUSED: dict[str, tuple[Callable[[], Message], str, str]] = {
@@ -78,6 +79,17 @@ REFUSED: dict[str, tuple[Callable[[], Message], str, str]] = {
         lambda: Submit("job-1", replace(request(), landmarks=landmarks())),
         "bad-table",
         "go with table",
+    ),
+    "a model beside another way": (
+        lambda: submit(model=MODEL),
+        "bad-setting",
+        "does not go with spectral: leave it out, or choose implicit-dense",
+    ),
+    "a match by model and landmarks": (lambda: match(model=MODEL), "bad-setting", "does not go with nonrigid"),
+    "a model of two columns": (
+        lambda: match(way="implicit-dense", model=MODEL.reshape(-1, 2)),
+        "bad-message",
+        r"shape \[3, 2\]; it must be \[B\]",
     ),
     "a match by table": (lambda: match(way="table"), "bad-setting", "'table'; it must be one of auto, vertex-order, l"),
     "a match of too many": (lambda: match(landmarks=MANY), "bad-table", "51 landmarks"),
@@ -107,6 +119,8 @@ def test_what_makes_sense_comes_back() -> None:
         assert same(over(submit(correspondence=way)), submit(correspondence=way))
         assert same(over(match(way=way)), match(way=way))
     for message in (submit(landmarks=none), submit(landmarks=MANY[:50]), match(way="vertex-order", landmarks=none)):
+        assert same(over(message), message)
+    for message in (submit(correspondence="implicit-dense", model=MODEL), match(way="implicit-dense", model=MODEL)):
         assert same(over(message), message)
     empty = end(vertices=np.zeros(0, "i4"), points=np.zeros((0, 3), "f4"), confidence=np.zeros(0, "f4"))
     for answer in (end(), empty):

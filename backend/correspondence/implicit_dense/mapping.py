@@ -19,7 +19,7 @@ from torch import Tensor
 from backend.correspondence.correspondence import CorrespondenceError
 from backend.correspondence.dense_map import DenseMap
 from backend.correspondence.implicit_dense.data import placed
-from backend.correspondence.implicit_dense.model import DenseModel, read_model
+from backend.correspondence.implicit_dense.model import DenseModel, model_of, read_model
 from backend.correspondence.implicit_dense.networks import DenseNetworks
 from backend.device import flushed_denormals
 from backend.geometry.arrays import Float64, Int64
@@ -121,25 +121,26 @@ def dense_map(
     return DenseMap(faces[matches.index], weights[matches.index], confidence, WAY)
 
 
-def mapped(source: WorkingMesh, target: WorkingMesh, model: Path | None, run: Run) -> DenseMap:
-    """``dense_map`` by the model of a file. Raises ``CorrespondenceError`` where there is none."""
+def mapped(source: WorkingMesh, target: WorkingMesh, model: Path | bytes | None, run: Run) -> DenseMap:
+    """``dense_map`` by the model of a file, or of its bytes. Raises ``CorrespondenceError`` where there is none."""
     if model is None:
         raise CorrespondenceError(
             "implicit-dense needs a model that `correspond-train` has made of a folder of such shapes; name it with "
             "--model"
         )
+    name = model.name if isinstance(model, Path) else "the model"
     try:
-        trained = read_model(model)
+        trained = read_model(model) if isinstance(model, Path) else model_of(model, name)
     except OSError as error:
-        raise CorrespondenceError(f"{model}: the model cannot be read ({error.strerror or error})") from error
+        raise CorrespondenceError(f"{model!s}: the model cannot be read ({error.strerror or error})") from error
     if not trained.finished:
-        run.warn(f"{model.name} is not trained to its end; `correspond-train --resume` goes on with it")
+        run.warn(f"{name} is not trained to its end; `correspond-train --resume` goes on with it")
     found = dense_map(trained, source, target, check=run.progress)
     lost = int((found.confidence == 0.0).sum())
     run.facts["without_counterpart"] = lost
     if lost > MOSTLY * len(found.confidence):
         run.warn(
-            f"{lost} of {len(found.confidence)} vertices have no counterpart by {model.name}: it may be of another "
+            f"{lost} of {len(found.confidence)} vertices have no counterpart by {name}: it may be of another "
             "kind of shapes, or these lie in another way than the ones it was trained on"
         )
     return found

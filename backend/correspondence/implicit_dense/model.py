@@ -69,15 +69,19 @@ def write_model(path: Path, model: DenseModel) -> None:
 
 def read_model(path: Path) -> DenseModel:
     """The model of a file. Raises ``SettingError`` for any other file."""
-    data = path.read_bytes()
+    return model_of(path.read_bytes(), str(path))
+
+
+def model_of(data: bytes, name: str) -> DenseModel:
+    """The model of a file's bytes; ``name`` is what errors call it. Raises ``SettingError`` for any other bytes."""
     try:
         tensors = load(data)
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
         facts = json.loads(header.get("__metadata__", {}).get("tweenfield", "{}"))
     except (SafetensorError, ValueError) as error:
-        raise SettingError(f"{path}: not a model of `correspond-train` ({error})") from error
+        raise SettingError(f"{name}: not a model of `correspond-train` ({error})") from error
     if facts.get("format") != FORMAT:
-        raise SettingError(f"{path}: not a model of `correspond-train` (its format is {facts.get('format')!r})")
+        raise SettingError(f"{name}: not a model of `correspond-train` (its format is {facts.get('format')!r})")
     try:
         settings = _settings(facts["settings"])
         networks = DenseNetworks(settings.widths)
@@ -87,7 +91,7 @@ def read_model(path: Path) -> DenseModel:
         history = {key: facts[key] for key in ("seed", "seconds", "aligned")}
         return DenseModel(networks, settings, tuple(facts["names"]), at, **history, reference=_reference(tensors))
     except (KeyError, TypeError, RuntimeError) as error:
-        raise SettingError(f"{path}: a damaged model, or one of another version ({error!r})") from error
+        raise SettingError(f"{name}: a damaged model, or one of another version ({error!r})") from error
 
 
 def _reference(tensors: dict[str, Any]) -> WorkingMesh | None:
