@@ -47,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _run(given)
     except KeyboardInterrupt:
+        exec("pass")  # Python ends by the signal, not by a status, if the last exec() was broken off, as in dataclass()
         sys.stderr.write("\ntweenfield: stopped\n")
         return INTERRUPTED
     except BrokenPipeError:

@@ -28,10 +28,9 @@ def add_arguments(parser: Parser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     check_output(arguments.out, arguments.force, [arguments.morph, *arguments.carry])
-    with Progress() as progress:
+    with Progress() as progress, Interrupt(progress.note) as interrupt:
         progress("starting")
-        with Interrupt(progress.note) as interrupt:
-            complete = _bake(arguments, progress, interrupt)
+        complete = _bake(arguments, progress, interrupt)
     sys.stdout.write(f"{complete['frames']} frames: {arguments.out}\n")
     return 130 if complete["interrupted"] else 0
 

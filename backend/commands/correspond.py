@@ -45,17 +45,15 @@ def run(arguments: argparse.Namespace) -> int:
     check_output(arguments.out, arguments.force, [path for path in given if path is not None], MATCH)
     if arguments.model is not None and arguments.method != "implicit-dense":
         raise CommandError("--model belongs to --method implicit-dense; add that, or leave out the model")
-    with Progress() as progress:
+    with Progress() as progress, Interrupt(progress.note, at_once=True) as interrupt:
         progress("starting")
-        with Interrupt(progress.note) as interrupt:
-            interrupt.next_part(at_once=True)
-            with naming_files({"source": arguments.source, "target": arguments.target}):
-                report = _matched(arguments, progress)
+        with naming_files({"source": arguments.source, "target": arguments.target}):
+            report = _matched(arguments, progress, interrupt)
     sys.stdout.write(summary(arguments.out, report))
     return 0
 
 
-def _matched(arguments: argparse.Namespace, progress: Progress) -> dict[str, Any]:
+def _matched(arguments: argparse.Namespace, progress: Progress, interrupt: Interrupt) -> dict[str, Any]:
     """Finds the match and writes everything of it; the report."""
     import numpy as np
 
@@ -67,7 +65,7 @@ def _matched(arguments: argparse.Namespace, progress: Progress) -> dict[str, Any
     configure()
     request = _request(arguments)
     truth = _truth(arguments.truth, request)
-    work = Run(device=choose_device(request.device), on_progress=progress)
+    work = Run(device=choose_device(request.device), on_progress=progress, cancelled=lambda: interrupt.asked)
     with output_folder(arguments.out, arguments.force, MATCH) as folder:
         started = time.monotonic(), time.process_time()
         found = match_meshes(request, work, arguments.model)
@@ -88,6 +86,7 @@ def _matched(arguments: argparse.Namespace, progress: Progress) -> dict[str, Any
         from backend.evaluation.report import write_report
 
         write_report(folder / REPORT, report)
+        interrupt.next_part()  # from here on all of it is put in place
     return report
 
 

@@ -31,10 +31,9 @@ def add_arguments(parser: Parser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     out = arguments.out.absolute()
     check_output(out, arguments.force)
-    with Progress() as progress:
+    with Progress() as progress, Interrupt(progress.note) as interrupt:
         progress("starting")
-        with Interrupt(progress.note) as interrupt:
-            report = _demo(arguments, out, progress, interrupt)
+        report = _demo(arguments, out, progress, interrupt)
     sys.stdout.write(_summary(out, report))
     return 130 if report["interrupted"] else 0
 

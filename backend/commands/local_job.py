@@ -18,7 +18,7 @@ from protocol.messages import MorphRequest, Timeline
 
 
 class _Watch:
-    """Passes progress on, and turns the first Ctrl-C into the end of the training or, before it began, of the job."""
+    """Passes progress on, and turns Ctrl-C into the end of the training once there is something to keep."""
 
     def __init__(self, progress: Progress, interrupt: Interrupt) -> None:
         self._progress = progress
@@ -27,7 +27,9 @@ class _Watch:
         self.run: Run | None = None
 
     def __call__(self, phase: str, step: int, total: int, loss: float | None, seconds_left: float | None) -> None:
-        self.trained = self.trained or (loss is not None and step > 0)
+        if not self.trained and loss is not None and step > 0:
+            self.trained = True
+            self._interrupt.next_part()
         if self._interrupt.asked and self.run is not None:
             self.run.finish_now()
         self._progress(phase, step, total, loss, seconds_left)
@@ -41,7 +43,8 @@ def train_here(
 ) -> tuple[Morph, dict[str, Any]]:
     """Trains, writes ``morph.safetensors``, and returns the morph and its report.
 
-    Ctrl-C during the training keeps the best so far; before it, ``KeyboardInterrupt`` is raised.
+    Ctrl-C during the training keeps the best so far; before it, ``KeyboardInterrupt`` is raised. ``interrupt`` is one
+    that raises at once.
     """
     configure()
     watch = _Watch(progress, interrupt)

@@ -58,12 +58,11 @@ def run(arguments: argparse.Namespace) -> int:
     given = [arguments.source, arguments.target, *arguments.carry, *arguments.through]
     given += [arguments.landmarks] if arguments.landmarks is not None else []
     check_output(arguments.out, arguments.force, given)
-    with Progress() as progress:
+    with Progress() as progress, Interrupt(progress.note, at_once=True) as interrupt:
         progress("starting")
-        with Interrupt(progress.note) as interrupt:
-            with naming_files(_files(arguments)):
-                report = (_at_backend if arguments.connect else _here)(arguments, progress, interrupt)
-            interrupted = report["interrupted"] or interrupt.asked
+        with naming_files(_files(arguments)):
+            report = (_at_backend if arguments.connect else _here)(arguments, progress, interrupt)
+        interrupted = report["interrupted"] or interrupt.asked
     sys.stdout.write(summary(arguments.out, report))
     return 130 if interrupted else 0
 

@@ -63,9 +63,9 @@ def run_job(
     Ctrl-C during the training keeps the best so far, and afterwards it changes nothing. Before it, or when pressed
     again, it cancels the job and raises ``KeyboardInterrupt``.
     """
-    receiver = _Receiver(client, client.submit(request), request, result, progress)
-    heard = time.monotonic()
     with interrupt.orderly():
+        receiver = _Receiver(client, client.submit(request), request, result, progress)
+        heard = time.monotonic()
         while not receiver.complete:
             for message in client.poll(POLL_SECONDS):
                 receiver.take(message)

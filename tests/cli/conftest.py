@@ -26,8 +26,10 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(REPOSITORY), "PYTHONWARNINGS": "error", "COLUMNS": "100"}
 
 
-def start(*arguments: object, cwd: Path, python: str = sys.executable) -> subprocess.Popen[str]:
-    """Starts ``python -m backend``."""
+def start(
+    *arguments: object, cwd: Path, python: str = sys.executable, before: Callable[[], object] | None = None
+) -> subprocess.Popen[str]:
+    """Starts ``python -m backend``; ``before`` is called in the new process."""
     return subprocess.Popen(
         [python, "-m", "backend", *map(str, arguments)],
         cwd=cwd,
@@ -36,6 +38,7 @@ def start(*arguments: object, cwd: Path, python: str = sys.executable) -> subpro
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=before,
     )
 
 

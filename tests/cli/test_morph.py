@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -166,12 +168,22 @@ def test_ctrl_c_in_training_keeps_the_best_so_far(pair: tuple[Path, Path], tmp_p
     assert load_file(tmp_path / "out" / "morph.safetensors")
 
 
-def test_ctrl_c_before_training_leaves_nothing(pair: tuple[Path, Path], tmp_path: Path) -> None:
+@pytest.mark.parametrize("phase", ["starting", "preparing", "matching", "path"])
+def test_ctrl_c_before_training_leaves_nothing(pair: tuple[Path, Path], tmp_path: Path, phase: str) -> None:
     before = set(tmp_path.iterdir())
-    status, said = interrupt_when(start("morph", *pair, "--out", "new/out", cwd=tmp_path), "starting")
-    assert status == 130
+    status, said = interrupt_when(start("morph", *pair, "--out", "new/out", cwd=tmp_path), phase)
+    assert (status, said.splitlines()[-1]) == (130, "tweenfield: stopped"), said
     assert "Traceback" not in said
     assert set(tmp_path.iterdir()) == before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no ignored signals")
+def test_ctrl_c_counts_from_the_first_word_where_a_shell_ignores_it(pair: tuple[Path, Path], tmp_path: Path) -> None:
+    """As for what a script starts with ``&``."""
+    ignoring = partial(signal.signal, signal.SIGINT, signal.SIG_IGN)
+    process = start("morph", *pair, "--out", "new/out", cwd=tmp_path, before=ignoring)
+    status, said = interrupt_when(process, "starting")
+    assert (status, said.splitlines()[-1]) == (130, "tweenfield: stopped"), said
 
 
 def test_gltf_has_every_frame_and_the_uvs(command: Command, pair: tuple[Path, Path], tmp_path: Path) -> None:
