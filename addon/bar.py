@@ -29,7 +29,14 @@ def about(report: Mapping[str, Any]) -> list[str]:
     kinds = {"keep": "the source's own faces", "remesh": "new surfaces in every frame"}
     kind, reason = kinds.get(str(report.get("topology"))), report.get("topology_reason")
     topology = [f"Topology: {kind} ({reason})"] if kind and reason else []
-    return [*topology, *map(str, report.get("warnings", ()))]
+    found = "matching" in report and report.get("correspondence")
+    match = [f"Match: {sentence(str(found).replace('-', ' '))}"] if found else []
+    return [*match, *map(sentence, map(str, report.get("said", ()))), *topology, *map(str, report.get("warnings", ()))]
+
+
+def sentence(text: str) -> str:
+    """The text with a capital at its beginning."""
+    return text[:1].upper() + text[1:]
 
 
 def _duration(seconds: float) -> str:

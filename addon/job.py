@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from .bar import about
+from .bar import about, sentence
 from .handle import Handle
 from .making.choice import make
 from .making.making import Making, Shape, Span, Template
@@ -55,7 +55,7 @@ def with_names(message: str, source: str, target: str) -> str:
     for role, name in (("source", source), ("target", target)):
         if message.startswith(f"{role}:"):
             return f"{name!r} (the {role}):" + message.removeprefix(f"{role}:")
-    return message[:1].upper() + message[1:]
+    return sentence(message)
 
 
 class Job(ABC):

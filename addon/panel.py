@@ -6,7 +6,7 @@ import bpy
 
 from .generated import group_of, methods
 from .landmarks.paint import painted
-from .landmarks.pick import is_picking
+from .landmarks.pick import picking_in
 from .layout import InSidebar, paragraph, split
 from .operators.morph import asked, expected, topologies, why_not
 from .properties import settings_of
@@ -42,8 +42,10 @@ class TWEENFIELD_PT_main(InSidebar, bpy.types.Panel):
         column.prop(settings, "correspondence")
         if settings.correspondence == "table":
             column.prop(settings, "table")
+        elif settings.correspondence == "implicit-dense":
+            column.prop(settings, "model")
         elif settings.correspondence == "landmarks":
-            picking = is_picking(context.window)
+            picking = picking_in(context.window) is not None
             column.operator("tweenfield.pick_landmarks", icon="EYEDROPPER", depress=picking)
         column.operator("tweenfield.preview_match", icon="COLOR")
         if painted():

@@ -110,17 +110,23 @@ class TWEENFIELD_PG_morph(bpy.types.PropertyGroup):
     correspondence: bpy.props.EnumProperty(
         name="Match",
         description="How it is known which point of the source becomes which point of the target",
-        items=[
+        items=[  # the numbers are what is kept in files
             ("auto", "Automatic", "By vertex order where both meshes have the same faces; else a match is sought, "
-             "with the landmarks if there are any. Without a match that can be trusted, new surfaces are made"),
+             "with the landmarks if there are any. Without a match that can be trusted, new surfaces are made",
+             "NONE", 0),
             ("landmarks", "Landmarks", "The source is bent onto the target by the landmarks: for shapes that differ "
-             "by more than their pose. Ten, spread over the shape, make a good match"),
+             "by more than their pose. Ten, spread over the shape, make a good match", "NONE", 3),
             ("spectral", "Same Shape in Another Pose", "By the shapes alone, however they are posed; a few landmarks "
-             "tell left from right"),
-            ("vertex-order", "Vertex order", "Vertex 1 becomes vertex 1, and so on"),
-            ("table", "Table", "Pairs of vertices from a file"),
+             "tell left from right", "NONE", 4),
+            ("implicit-dense", "Learned Model", "By a model that correspond-train has learned from a folder of shapes "
+             "of one kind, such as chairs: parts may be missing on one of the two", "NONE", 5),
+            ("vertex-order", "Vertex order", "Vertex 1 becomes vertex 1, and so on", "NONE", 1),
+            ("table", "Table", "Pairs of vertices from a file", "NONE", 2),
         ],
     )  # fmt: skip
+    model: bpy.props.StringProperty(
+        name="Model", description="A file that tweenfield correspond-train has written", subtype="FILE_PATH"
+    )
     table: bpy.props.StringProperty(
         name="Table", description="An .npy or .npz file with pairs of source and target vertices", subtype="FILE_PATH"
     )

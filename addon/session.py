@@ -343,9 +343,9 @@ class Session:
             job.restart(self.client.bake(job.id, job.plan.timeline))
             return
         first, *told = job.install(last)
-        seconds = time.monotonic() - self._submitted
+        seconds = max(1, round(time.monotonic() - self._submitted))
         self._forget_job()
-        self.outcome = "\n".join([f"{first} in {seconds:.0f} s", *told])
+        self.outcome = "\n".join([f"{first} in {seconds} s", *told])
         push_undo(f"Tweenfield {job.button}")
 
     # ends

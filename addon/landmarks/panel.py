@@ -8,7 +8,7 @@ import bpy
 
 from ..layout import InSidebar, paragraph
 from ..registering import of_classes
-from .pick import HELP, is_picking
+from .pick import HELP, picking_in
 from .picking import pair_of
 from .store import belongs, is_whole, landmarks_of
 
@@ -58,11 +58,13 @@ class TWEENFIELD_PT_landmarks(InSidebar, bpy.types.Panel):
         assert context.scene is not None
         layout = self.layout
         assert layout is not None
-        picking = is_picking(context.window)
+        picking = picking_in(context.window) is not None
         layout.operator("tweenfield.pick_landmarks", icon="EYEDROPPER", depress=picking)
         if picking:
+            lines = layout.column(align=True)
+            lines.scale_y = 0.8
             for line in HELP.split("   |   "):
-                paragraph(layout, context, line, "BLANK1")
+                paragraph(lines, context, line, "BLANK1")
         row = layout.row()
         group = landmarks_of(context.scene)
         row.template_list("TWEENFIELD_UL_landmarks", "", group, "pairs", group, "active", rows=3)

@@ -28,13 +28,17 @@ def why_not(context: bpy.types.Context) -> str:
         return "Wait until the job is done"
     if pair is None:
         return "Choose a source and a target"
+    gone = [ob.name for ob in pair if context.view_layer is None or ob.name not in context.view_layer.objects]
+    if gone:
+        return f"{gone[0]!r} is not in this view layer: choose another object"
     away = [ob.name for ob in pair if ob.mode != "OBJECT"]
     return f"{away[0]!r} is not in Object Mode" if away else ""
 
 
-def is_picking(window: bpy.types.Window | None) -> bool:
-    """Whether clicks in this window pick."""
-    return window is not None and any(operator.bl_idname == NAME for operator in window.modal_operators)
+def picking_in(window: bpy.types.Window | None) -> Any:
+    """The operator that has the clicks in a window, or None."""
+    running = window.modal_operators if window is not None else ()
+    return next((operator for operator in running if operator.bl_idname == NAME), None)
 
 
 class TWEENFIELD_OT_pick_landmarks(bpy.types.Operator):
@@ -49,9 +53,13 @@ class TWEENFIELD_OT_pick_landmarks(bpy.types.Operator):
         return allowed(cls, why_not(context))
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:  # type: ignore[override]
-        if is_picking(context.window) or context.window_manager is None or context.scene is None:
+        running = picking_in(context.window)
+        if running is not None:  # the button was pressed once more
+            running.ended = True
+        if running is not None or context.window_manager is None or context.scene is None:
             return {"CANCELLED"}
         drop_half_made(context.scene)
+        self.ended = False
         self._picker = Picker()
         self._down = False
         context.window_manager.modal_handler_add(self)
@@ -59,7 +67,7 @@ class TWEENFIELD_OT_pick_landmarks(bpy.types.Operator):
         return {"RUNNING_MODAL"}
 
     def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:  # type: ignore[override]
-        if pair_of(context) is None or current().busy:
+        if self.ended or pair_of(context) is None or current().busy:
             return self._end(context)
         try:
             return self._handle(context, event)

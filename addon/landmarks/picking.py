@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import bpy
 
+from ..handle import Handle, handle
 from ..properties import settings_of
 from ..protocol.checks import MAX_LANDMARKS
 from .skin import Ray, Skin, skin_of, under
@@ -43,9 +44,9 @@ class Picker:
 
     told: str = ""  # about the last click
     _history: list[Saved] = field(default_factory=list)
-    _grabbed: tuple[int, str] | None = None  # a landmark, and the name of the object that its end is on
+    _grabbed: tuple[int, Handle] | None = None  # a landmark, and the object that its end is on
     _moved: bool = False
-    _skins: dict[str, Skin] = field(default_factory=dict)  # while a button is down
+    _skins: dict[Handle, Skin] = field(default_factory=dict)  # while a button is down
 
     def expected(self, context: bpy.types.Context) -> bpy.types.Object | None:
         """The object that the next click should be on."""
@@ -64,13 +65,13 @@ class Picker:
         self.told = ""
         self._skins.clear()
         if near is not None:
-            self._grabbed = near[0], near[1].name
+            self._grabbed = near[0], handle(near[1])
             self._moved = False
             landmarks_of(context.scene).active = near[0]
             return
         found = self._vertex_under(context, rays)
         if found is None:
-            self.told = "There is neither of the two meshes here"
+            self.told = "Neither of the two meshes is here"
         else:
             self._pick(context, *found)
 
@@ -79,8 +80,8 @@ class Picker:
         assert context.scene is not None
         if self._grabbed is None:
             return
-        index, name = self._grabbed
-        ob = bpy.data.objects.get(name)
+        index, here = self._grabbed
+        ob = here.find_object()
         place = self._place(context, ob, rays) if ob is not None else None
         if ob is None or place is None or not self._free(context, ob, place, index):
             return
@@ -173,6 +174,7 @@ class Picker:
         return skin.place(skin.on_face(ob.matrix_world.inverted_safe() @ hit[0], hit[1]))
 
     def _skin(self, context: bpy.types.Context, ob: bpy.types.Object) -> Skin:
-        if ob.name not in self._skins:
-            self._skins[ob.name] = skin_of(context, ob)
-        return self._skins[ob.name]
+        here = handle(ob)
+        if here not in self._skins:
+            self._skins[here] = skin_of(context, ob)
+        return self._skins[here]

@@ -9,6 +9,7 @@ import bpy
 import numpy as np
 from mathutils.kdtree import KDTree
 
+from ..bar import sentence
 from ..handle import Handle, handle
 from ..history import in_object_mode
 from ..job import Job, Order, with_names
@@ -22,13 +23,12 @@ from ..read_mesh import read_target
 from ..running import current
 from .paint import paint, painted, show_as_before, show_colours, wipe
 from .picking import pair_of
-from .sending import landmark_pairs
-from .store import whole
+from .sending import lacking, landmark_pairs, model_of
 
 FEW = 0.005  # of the vertices: fewer that are grey are not worth a word
 # Modifiers after which the mesh's own vertices are not the first ones.
 REORDERING = {"BEVEL", "BOOLEAN", "BUILD", "DECIMATE", "EDGE_SPLIT", "EXPLODE", "MASK", "MESH_SEQUENCE_CACHE", "NODES"}
-REORDERING |= {"REMESH", "SCREW", "SKIN", "VOLUME_TO_MESH", "WELD", "WIREFRAME"}
+REORDERING |= {"FLUID", "OCEAN", "PARTICLE_INSTANCE", "REMESH", "SCREW", "SKIN", "VOLUME_TO_MESH", "WELD", "WIREFRAME"}
 
 
 def why_no_match(context: bpy.types.Context) -> str:
@@ -42,25 +42,15 @@ def why_no_match(context: bpy.types.Context) -> str:
         return "Choose a source and a target"
     if settings.correspondence == "table":
         return "A table is a match already; Preview shows matches that are found"
-    if lacks_landmarks(context):
-        return NO_LANDMARKS
+    lacks = lacking(context)
+    if lacks:
+        return lacks
     linked = [ob.name for ob in pair if ob.data is None or not ob.data.is_editable]
     if linked:
         return f"The mesh of {linked[0]!r} belongs to another file and cannot be painted"
     if pair[0].data == pair[1].data:
         return "Both objects share one mesh, which cannot have two colours; the vertex order matches them"
     return ""
-
-
-NO_LANDMARKS = "Pick landmarks first, or choose another Match"
-
-
-def lacks_landmarks(context: bpy.types.Context) -> bool:
-    """Whether a match by landmarks is asked for, and there are none."""
-    assert context.scene is not None
-    pair = pair_of(context)
-    by_landmarks = settings_of(context.scene).correspondence == "landmarks"
-    return by_landmarks and pair is not None and next(whole(context.scene, pair), None) is None
 
 
 def remove_preview() -> bool:
@@ -82,6 +72,7 @@ class MatchJob(Job):
     source: Handle
     target: Handle
     meshes: tuple[MeshData, MeshData]  # that were sent
+    counts: tuple[int, int]  # vertices of the two objects' own meshes, without modifiers, at that time
 
     def with_names(self, message: str) -> str:
         return with_names(message, self.source.name, self.target.name)
@@ -91,9 +82,8 @@ class MatchJob(Job):
 
     def install(self, last: Finished | Matched) -> list[str]:
         assert isinstance(last, Matched)
-        own = [
-            self._own_vertices(here, mesh) for here, mesh in zip((self.source, self.target), self.meshes, strict=True)
-        ]
+        ends = zip((self.source, self.target), self.meshes, self.counts, strict=True)
+        own = [self._own_vertices(*end) for end in ends]
         target = self.meshes[1]
         if len(last.vertices) != self.meshes[0].n_vertices:
             raise Problem("The backend's match is not one of this source. Press Preview again.")
@@ -109,13 +99,15 @@ class MatchJob(Job):
     def discard(self) -> None:
         """Nothing is made before the match is here."""
 
-    def _own_vertices(self, here: Handle, sent: MeshData) -> tuple[bpy.types.Mesh, Any]:
+    def _own_vertices(self, here: Handle, sent: MeshData, before: int) -> tuple[bpy.types.Mesh, Any]:
         """The object's mesh without modifiers, and for each of its vertices that of the mesh that was sent."""
         ob = here.find_object()
         if ob is None or not isinstance(ob.data, bpy.types.Mesh):
             raise Problem(f"{here.name!r} was deleted while its match was computed. Bring it back and press Preview.")
         mesh = ob.data
         count = len(mesh.vertices)
+        if count != before:
+            raise Problem(f"{ob.name!r} was changed while its match was computed. Press Preview again.")
         rearranged = any(modifier.show_viewport and modifier.type in REORDERING for modifier in ob.modifiers)
         if count == sent.n_vertices or (count < sent.n_vertices and not rearranged):
             return mesh, np.arange(count)
@@ -137,12 +129,13 @@ def nearest_of(positions: Float64, points: Float64 | Float32) -> Any:
 def _told(match: Matched) -> list[str]:
     way = match.way.replace("-", " ").capitalize()
     first = "No match that can be trusted; a guess is shown" if match.way == "none" else f"Match: {way}"
-    missing, unsure = match.vertices < 0, match.confidence < DOUBTED[0]
-    lines = []
-    if unsure.mean() > FEW:
-        nowhere = f", {missing.mean():.0%} have no counterpart" if missing.mean() > FEW else ""
-        lines = [f"Grey: {unsure.mean():.0%} of the source's vertices are doubtful{nowhere}"]
-    return [first, *(text[:1].upper() + text[1:] for text in match.said), *lines]
+    missing = match.vertices < 0
+    doubtful = (match.confidence < DOUBTED[0]) & ~missing
+    kinds = (("Grey", doubtful, "are doubtful"), ("Dark grey", missing, "have no counterpart"))
+    grey = [
+        f"{colour}: {of.mean():.0%} of the source's vertices {what}" for colour, of, what in kinds if of.mean() > FEW
+    ]
+    return [first, *map(sentence, match.said), *grey]
 
 
 def make_match_order(context: bpy.types.Context) -> Order:
@@ -152,8 +145,10 @@ def make_match_order(context: bpy.types.Context) -> Order:
     assert pair is not None
     meshes = read_target(context, pair[0]), read_target(context, pair[1])
     way = settings.correspondence
-    request = MatchRequest(*meshes, way, landmark_pairs(context.scene, pair, meshes, way), settings.device_name)
+    landmarks = landmark_pairs(context.scene, pair, meshes, way)
+    request = MatchRequest(*meshes, way, landmarks, settings.device_name, model_of(settings))
     source, target = map(handle, pair)
+    counts = _own_count(pair[0]), _own_count(pair[1])
 
     def make(welcome: Welcome) -> MatchRequest:
         largest = welcome.limits.get("vertices", 0)
@@ -162,7 +157,12 @@ def make_match_order(context: bpy.types.Context) -> Order:
                 raise Problem(f"{ob.name!r} has {mesh.n_vertices} vertices; {largest} are the most. Decimate it first.")
         return request
 
-    return Order(make, lambda job: MatchJob(job, source, target, meshes))
+    return Order(make, lambda job: MatchJob(job, source, target, meshes, counts))
+
+
+def _own_count(ob: bpy.types.Object) -> int:
+    assert isinstance(ob.data, bpy.types.Mesh)
+    return len(ob.data.vertices)
 
 
 class TWEENFIELD_OT_preview_match(bpy.types.Operator):
@@ -197,6 +197,7 @@ class TWEENFIELD_OT_remove_match_preview(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:  # type: ignore[override]
         remove_preview()
+        current().outcome = ""  # it spoke of the colours
         return {"FINISHED"}
 
 

@@ -1,16 +1,21 @@
-"""The landmarks of a pair in the vertex numbers of the two meshes that are sent."""
+"""What is sent for a match to be found: the landmarks in the vertex numbers of the two meshes, and the model."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import bpy
 import numpy as np
+from numpy.typing import NDArray
 
+from ..problem import Problem
+from ..properties import settings_of
 from ..protocol.mesh import Float64, Int32, MeshData
+from .picking import pair_of
 from .store import Objects, end_on, whole
 
-WITHOUT = ("vertex-order", "table")  # ways to match that leave nothing for landmarks to say
+WITHOUT = ("vertex-order", "table", "implicit-dense")  # ways to match that leave nothing for landmarks to say
 
 
 def landmark_pairs(
@@ -26,6 +31,31 @@ def landmark_pairs(
         for landmark in whole(scene, objects)
     ]
     return np.array(pairs, np.int32) if pairs else None
+
+
+def lacking(context: bpy.types.Context) -> str:
+    """What the chosen way to match needs and has not; empty where it has all."""
+    assert context.scene is not None
+    settings, pair = settings_of(context.scene), pair_of(context)
+    if settings.correspondence == "table" and not settings.table.strip():
+        return "Choose the table's file"
+    if settings.correspondence == "implicit-dense" and not settings.model.strip():
+        return "Choose the model's file"
+    without = pair is not None and next(whole(context.scene, pair), None) is None
+    if settings.correspondence == "landmarks" and without:
+        return "Pick landmarks first, or choose another Match"
+    return ""
+
+
+def model_of(settings: Any) -> NDArray[np.uint8] | None:
+    """The bytes of the model, for the way that has one. Raises ``Problem``."""
+    if settings.correspondence != "implicit-dense":
+        return None
+    path = Path(bpy.path.abspath(settings.model))
+    try:
+        return np.frombuffer(path.read_bytes(), np.uint8)
+    except OSError as error:
+        raise Problem(f"The model {path} cannot be read: {error.strerror or error}.") from error
 
 
 def _vertex(end: Any, positions: Float64, world: Float64) -> int:

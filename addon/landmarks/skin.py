@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -117,12 +118,40 @@ def under(context: bpy.types.Context, ob: bpy.types.Object, ray: Ray) -> tuple[V
     """Where a ray first meets the object's surface (world), and the face."""
     try:
         evaluated, _ = evaluated_object(context, ob)
-    except Problem:
+        into = evaluated.matrix_world.inverted_safe()
+        direction = into.to_3x3() @ ray.direction
+        if direction.length == 0.0:
+            return None
+        hit, place, _, face = evaluated.ray_cast(into @ ray.origin, direction)
+    except (Problem, RuntimeError):  # the latter where it has no mesh now
         return None
-    into = evaluated.matrix_world.inverted_safe()
-    origin = into @ ray.origin
-    direction = (into @ (ray.origin + ray.direction)) - origin
-    if direction.length == 0.0:
-        return None
-    hit, place, _, face = evaluated.ray_cast(origin, direction)
     return (evaluated.matrix_world @ place, face) if hit else None
+
+
+def places_of(context: bpy.types.Context, ob: bpy.types.Object, ends: Sequence[Any]) -> list[Vector]:
+    """Where ends of landmarks are on the object's surface as it is shown (world)."""
+    try:
+        evaluated, _ = evaluated_object(context, ob)
+    except Problem:
+        return [ob.matrix_world @ Vector(end.point) for end in ends]
+    mesh = evaluated.to_mesh()  # what ``evaluated.data`` is not where the graphics card subdivides
+    try:
+        position: Any = mesh.attributes["position"]
+        values = position.data
+        same = [end.count == len(values) for end in ends]
+        local = [values[end.vertex].vector.copy() if own else None for end, own in zip(ends, same, strict=True)]
+    finally:
+        evaluated.to_mesh_clear()
+    return [
+        ob.matrix_world @ (_on_surface(evaluated, Vector(end.point)) if place is None else place)
+        for end, place in zip(ends, local, strict=True)
+    ]
+
+
+def _on_surface(evaluated: bpy.types.Object, point: Vector) -> Vector:
+    """The place of the surface nearest to a point; object space."""
+    try:
+        found, place, _, _ = evaluated.closest_point_on_mesh(point)
+    except RuntimeError:  # it has no mesh now
+        return point
+    return place if found else point

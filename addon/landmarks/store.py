@@ -125,10 +125,14 @@ def remove(scene: bpy.types.Scene, index: int) -> None:
 
 
 def drop_half_made(scene: bpy.types.Scene) -> None:
-    """Removes landmarks that have one end only: the other was never picked, or its object was deleted."""
+    """Removes landmarks that have one end only: the other was never picked, or its object was deleted.
+
+    An object that a landmark points to stays in the file when it is deleted, but in no scene.
+    """
     pairs = landmarks_of(scene).pairs
     for index in reversed(range(len(pairs))):
-        if pairs[index].first.object is None or pairs[index].second.object is None:
+        ends = pairs[index].first, pairs[index].second
+        if any(end.object is None or not end.object.users_scene for end in ends):
             remove(scene, index)
 
 

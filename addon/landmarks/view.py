@@ -12,13 +12,14 @@ from bpy_extras import view3d_utils
 from mathutils import Vector
 
 from .picking import Grip, Rays, pair_of
-from .skin import Ray, under
+from .skin import Ray, places_of, under
 from .store import end_on, indices, landmarks_of
 
 REACH = 12.0  # pixels from a marker in which the mouse grabs it, at a resolution scale of 1
 MISSES = (3.0, 6.0, 9.0)  # pixels by which a click may miss a mesh
 AROUND = 8  # places that are tried at each of these
-HIDDEN = 0.01  # of the way from the eye to a marker: a surface so much nearer hides it
+# A surface hides a marker that lies behind it by more than these: of the mesh's size, and of the way from the eye.
+THICK, FAR = 0.005, 0.0005
 
 
 @dataclass(frozen=True)
@@ -82,23 +83,13 @@ def markers(context: bpy.types.Context) -> Iterator[Marker]:
     pair = pair_of(context)
     if pair is None or context.scene is None:
         return
-    depsgraph = context.evaluated_depsgraph_get()
     group = landmarks_of(context.scene)
-    shown = [ob for ob in pair if ob.visible_get()]
-    for index in indices(context.scene, pair):
-        landmark = group.pairs[index]
-        for ob in shown:
-            end = end_on(landmark, ob)
-            if end is not None:
-                place = ob.matrix_world @ _local_place(end, ob.evaluated_get(depsgraph))
-                yield Marker(index, ob, place, tuple(landmark.colour), landmark.name, index == group.active)
-
-
-def _local_place(end: Any, evaluated: bpy.types.Object) -> Vector:
-    mesh = evaluated.data
-    if isinstance(mesh, bpy.types.Mesh) and len(mesh.vertices) == end.count:
-        return Vector(tuple(mesh.vertices[end.vertex].co))
-    return Vector(end.point)
+    known = indices(context.scene, pair)
+    for ob in (ob for ob in pair if ob.visible_get()):
+        ends = {index: end for index in known if (end := end_on(group.pairs[index], ob)) is not None}
+        for index, place in zip(ends, places_of(context, ob, list(ends.values())), strict=True):
+            landmark = group.pairs[index]
+            yield Marker(index, ob, place, tuple(landmark.colour), landmark.name, index == group.active)
 
 
 def is_hidden(context: bpy.types.Context, view: View, marker: Marker, pixel: Vector) -> bool:
@@ -109,7 +100,7 @@ def is_hidden(context: bpy.types.Context, view: View, marker: Marker, pixel: Vec
         return False
     far = (marker.place - ray.origin).length
     eye = far if view.data.is_perspective else view.data.view_distance
-    return (hit[0] - ray.origin).length < far - HIDDEN * eye
+    return (hit[0] - ray.origin).length < far - THICK * marker.ob.dimensions.length - FAR * eye
 
 
 def near(context: bpy.types.Context, view: View, x: float, y: float) -> Grip | None:

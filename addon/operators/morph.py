@@ -9,8 +9,8 @@ import bpy
 from ..generated import apply_preset, changed_settings, methods
 from ..handle import handle
 from ..job import MorphJob, Order, Plan
-from ..landmarks.preview import NO_LANDMARKS, lacks_landmarks, remove_preview
-from ..landmarks.sending import landmark_pairs
+from ..landmarks.preview import remove_preview
+from ..landmarks.sending import lacking, landmark_pairs, model_of
 from ..ordering import carry_out
 from ..problem import Problem, allowed
 from ..properties import settings_of
@@ -36,10 +36,9 @@ def why_not(context: bpy.types.Context) -> str:
         return "Choose a source and a target"
     if settings.source == settings.target:
         return "Choose two different objects"
-    if settings.correspondence == "table" and not settings.table.strip():
-        return "Choose the table's file"
-    if lacks_landmarks(context):
-        return NO_LANDMARKS
+    lacks = lacking(context)
+    if lacks:
+        return lacks
     if settings.frame_end <= settings.frame_start:
         return "The last frame must come after the first"
     if settings.frames_as == "shape_keys" and asked(settings) == "remesh":
@@ -184,6 +183,7 @@ def make_order(context: bpy.types.Context) -> Order:
     chosen = list(settings.carried.all_objects) if settings.carried else []
     carried = [ob for ob in chosen if ob.type in CARRIED_TYPES]
     readings: list[Reading] = []
+    model = model_of(settings)
     try:
         for ob in (settings.source, *(ob for ob in carried if ob not in (settings.source, settings.target))):
             readings.append(read_object(context, ob))
@@ -208,7 +208,7 @@ def make_order(context: bpy.types.Context) -> Order:
     )
     objects, meshes = (settings.source, settings.target), (readings[0].data, target)
     landmarks = landmark_pairs(context.scene, objects, meshes, settings.correspondence)
-    return Order(_request_maker(plan, target, settings, table, landmarks), lambda job: MorphJob(job, plan))
+    return Order(_request_maker(plan, target, settings, table, landmarks, model), lambda job: MorphJob(job, plan))
 
 
 def _timeline(settings: Any) -> Timeline:
@@ -225,7 +225,7 @@ def _left_out(names: list[str]) -> tuple[str, ...]:
 
 
 def _request_maker(
-    plan: Plan, target: MeshData, settings: Any, table: Any, landmarks: Any
+    plan: Plan, target: MeshData, settings: Any, table: Any, landmarks: Any, model: Any
 ) -> Callable[[Welcome], MorphRequest]:
     """The request but for what the backend has to say first: its methods, and their settings."""
     method, preset = settings.method_name, settings.preset_name
@@ -238,6 +238,7 @@ def _request_maker(
         "pairs": table[0] if table else None,
         "weights": table[1] if table else None,
         "landmarks": landmarks,
+        "model": model,
         "timeline": plan.timeline,
         "carry": tuple(reading.data for reading in plan.readings[1:]),
         "seconds": settings.seconds if settings.limit_time else None,

@@ -153,7 +153,7 @@ def main() -> Steps:
     driver.key("ESC")
     yield 0.5
     assert picked() == [(vertex, vertex) for vertex in vertices[:4]]
-    assert not part("landmarks.pick").is_picking(driver.window())
+    assert part("landmarks.pick").picking_in(driver.window()) is None
     with bpy.context.temp_override(window=driver.window(), area=area("VIEW_3D"), region=viewport()[0]):
         bpy.ops.ed.undo()
         yield 0.5

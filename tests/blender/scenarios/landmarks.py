@@ -100,7 +100,7 @@ def check_a_click_on_the_other_mesh(facts: Any) -> None:
     assert sent() == [[7, 6]]
     off = inside.part("landmarks.skin").Ray(Vector((50.0, 0.0, 9.0)), Vector((0.0, 0.0, -1.0)))
     picking.press(bpy.context, (off,), None)
-    assert "neither" in picking.told
+    assert "Neither" in picking.told
     pick(picking, source, 7)
     assert "already" in picking.told
     picking.press(bpy.context, (off, *above(source, 8)), None)  # beside the mesh, but not far

@@ -319,3 +319,45 @@ def check_an_older_backend(facts: Any) -> None:
     choose(source, target, correspondence="auto")
     facts.said = preview()
     assert facts.said.startswith("Match")
+
+
+def check_what_is_changed_while_a_match_is_sought(facts: Any) -> None:
+    """Colours wait for Object Mode; a mesh that was changed in Edit Mode gets none."""
+    source, target, _ = creatures()
+    bpy.ops.tweenfield.preview_match()
+    bpy.context.view_layer.objects.active = source
+    bpy.ops.object.mode_set(mode="EDIT")
+    pump_until(lambda: session().bar.text.startswith("Go back to Object Mode"))
+    bpy.ops.object.mode_set(mode="OBJECT")
+    pump_until(lambda: not session().busy)
+    assert session().outcome.startswith("Match: Spectral")
+    assert bpy.ops.tweenfield.remove_match_preview() == {"FINISHED"}
+    bpy.ops.tweenfield.preview_match()
+    bpy.ops.object.mode_set(mode="EDIT")
+    bpy.ops.mesh.select_all(action="SELECT")
+    bpy.ops.mesh.subdivide()
+    bpy.ops.object.mode_set(mode="OBJECT")
+    pump_until(lambda: not session().busy)
+    assert "'A' was changed while its match was computed" in session().problem.message
+    assert not source.data.color_attributes
+    assert not target.data.color_attributes
+
+
+def check_the_morph_tells_of_its_match(facts: Any) -> None:
+    """What was found on the way, and what would help where nothing was."""
+    creatures(correspondence="auto")
+    morph()
+    assert "\nMatch: Spectral" in session().outcome
+    ball = inside.ball("Ball")
+    choose(inside.grid("Grid"), ball, correspondence="auto", method_name="sdf_blend", keys=2, resolution=16)
+    morph()
+    facts.said = session().outcome
+    assert "pick" in facts.said.lower()
+
+
+def check_fifty_landmarks_lead(facts: Any) -> None:
+    source, target, place = creatures(3, correspondence="landmarks")
+    add_landmarks(source, target, place, 50)
+    facts.said = preview()
+    gaps = np.linalg.norm(colours(source) - colours(target)[place], axis=1)
+    assert np.median(gaps) < 0.03
