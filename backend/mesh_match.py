@@ -57,7 +57,7 @@ def match_meshes(request: MatchRequest, run: Run, model: Path | None = None) -> 
     found = found_match(request, way, source, target, picked, run, model)
     on_source = source.vertex_map
     points = found.map.points(target.positions, target.triangles) + target.origin  # [W, 3]
-    there = _artists_vertices(target)[found.map.vertices(target.triangles)]  # [W]
+    there = target.first_vertices()[found.map.vertices(target.triangles)]  # [W]
     confidence = np.where(on_source >= 0, found.map.confidence[on_source], 0.0)
     return _told(confidence, there[on_source], points[on_source], found.way, found.said, found.facts)
 
@@ -90,11 +90,3 @@ def _told(
         said=said,
         facts=facts,
     )
-
-
-def _artists_vertices(surface: WorkingMesh) -> Int64:
-    """For each vertex [W] of a surface the first vertex of the mesh that became it."""
-    number = np.zeros(len(surface.positions), np.int64)
-    places = np.flatnonzero(surface.vertex_map >= 0)[::-1]
-    number[surface.vertex_map[places]] = places
-    return number

@@ -23,18 +23,15 @@ WAYS = ("auto", "vertex-order", *MATCHINGS)
 
 
 def add_arguments(parser: Parser) -> None:
+    from backend.commands.job import LANDMARKS_HELP
+
     add = parser.add_argument
     add("source", type=Path, metavar="SOURCE", help="mesh to start from (OBJ, PLY, OFF, STL, glTF)")
     add("target", type=Path, metavar="TARGET", help="mesh to end at")
     add("--out", type=Path, required=True, metavar="DIR", help="folder for the match; an earlier one is replaced")
     add("--force", action="store_true", help="put the match into a folder that holds other files, too")
     add("--method", type=choice(*WAYS), default="auto", metavar="WAY", help=f"{', '.join(WAYS)}; default auto")
-    add(
-        "--landmarks",
-        type=Path,
-        metavar="FILE",
-        help='a few vertices that belong together, JSON: {"pairs": [[source vertex, target vertex], ...]}',
-    )
+    add("--landmarks", type=Path, metavar="FILE", help=LANDMARKS_HELP)
     add("--model", type=Path, metavar="MODEL", help="for implicit-dense: a file of correspond-train")
     add("--truth", type=Path, metavar="TABLE", help="vertex pairs that are right (.npy, .npz): tell the error to them")
     add("--device", default="auto", metavar="D", help="auto (default), cpu, cuda or mps")
@@ -94,7 +91,7 @@ def _request(arguments: argparse.Namespace) -> MatchRequest:
     """Reads the meshes and the landmarks."""
     import numpy as np
 
-    from backend.correspondence.landmarks import read_landmarks
+    from backend.correspondence.landmark_file import read_landmarks
     from backend.geometry.io import read_mesh
     from protocol.checks import check_match_request
     from protocol.limits import LIMITS, WireError
@@ -102,7 +99,7 @@ def _request(arguments: argparse.Namespace) -> MatchRequest:
     source, target = read_mesh(arguments.source), read_mesh(arguments.target)
     landmarks = None
     if arguments.landmarks is not None:
-        landmarks = read_landmarks(arguments.landmarks, source.n_vertices, target.n_vertices).astype(np.int32)
+        landmarks = read_landmarks(arguments.landmarks, source, target).astype(np.int32)
     request = MatchRequest(source, target, arguments.method, landmarks, arguments.device.lower())
     try:
         check_match_request(request, LIMITS, "the match")

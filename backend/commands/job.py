@@ -41,6 +41,10 @@ TIMELINE_DEFAULTS: Final[dict[str, Any]] = {
     "largest_part": Timeline.largest_part,
     "carry": [],
 }
+LANDMARKS_HELP = (
+    'a few vertices that belong together, JSON: {"pairs": [[source vertex, target vertex], ...]}, or points on the '
+    'two: {"points": [[[x, y, z], [x, y, z]], ...]}'
+)
 GLTF_HELP = "write morph.glb, too: one file with morph targets and UVs"
 
 
@@ -54,12 +58,7 @@ def add_job_options(parser: argparse.ArgumentParser) -> None:
         help=f"vertex-order, a table (.npy, .npz), a way to find a match ({', '.join(MATCHINGS)}), or auto (the "
         "default): the vertex order when counts and faces agree, and else the best match that is found",
     )
-    add(
-        "--landmarks",
-        metavar="FILE",
-        type=Path,
-        help='a few vertices that belong together, JSON: {"pairs": [[source vertex, target vertex], ...]}',
-    )
+    add("--landmarks", metavar="FILE", type=Path, help=LANDMARKS_HELP)
     add("--model", metavar="MODEL", type=Path, help="for implicit-dense: a file of correspond-train")
     add(
         "--topology",
@@ -202,7 +201,7 @@ def timeline_of(arguments: argparse.Namespace) -> Timeline:
 
 def request_of(arguments: argparse.Namespace, specs: Sequence[MethodSpec]) -> MorphRequest:
     """Reads the meshes and the table, and checks every setting against the methods of this backend."""
-    from backend.correspondence.landmarks import read_landmarks
+    from backend.correspondence.landmark_file import read_landmarks
     from backend.correspondence.table import check_pairs, read_table
     from backend.geometry.io import read_mesh
 
@@ -219,7 +218,7 @@ def request_of(arguments: argparse.Namespace, specs: Sequence[MethodSpec]) -> Mo
         pairs, weights = read_table(table, source.n_vertices)
         check_pairs(pairs, weights, source.n_vertices, target.n_vertices, str(table))
     if arguments.landmarks is not None:
-        landmarks = read_landmarks(arguments.landmarks, source.n_vertices, target.n_vertices)
+        landmarks = read_landmarks(arguments.landmarks, source, target)
     request = MorphRequest(
         source=source,
         target=target,

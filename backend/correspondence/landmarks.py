@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,31 +11,6 @@ from backend.correspondence.correspondence import CorrespondenceError
 from backend.geometry.arrays import Int64
 from backend.geometry.repair import WorkingMesh
 from protocol.checks import MAX_LANDMARKS
-
-FORM = 'a file of landmarks is JSON: {"pairs": [[source vertex, target vertex], ...]}, vertices counted from 0'
-
-
-def read_landmarks(path: Path, n_source: int, n_target: int) -> Int64:
-    """The checked landmarks [L, 2] of a file. Raises ``CorrespondenceError``."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise CorrespondenceError(f"{path}: cannot be read ({error.strerror or error}); {FORM}") from error
-    except (ValueError, RecursionError) as error:
-        raise CorrespondenceError(f"{path}: is no JSON ({error}); {FORM}") from error
-    pairs = content.get("pairs") if isinstance(content, dict) else None
-    if not isinstance(pairs, list):
-        raise CorrespondenceError(f"{path}: has no list called pairs; {FORM}")
-    for number, pair in enumerate(pairs, 1):
-        if not (isinstance(pair, list) and len(pair) == 2 and all(_is_number(vertex) for vertex in pair)):
-            raise CorrespondenceError(
-                f"{path}: landmark {number} is {json.dumps(pair)[:60]}, not two vertex numbers; {FORM}"
-            )
-    return check_landmarks(np.array(pairs, np.int64).reshape(-1, 2), n_source, n_target, str(path))
-
-
-def _is_number(vertex: object) -> bool:
-    return isinstance(vertex, int) and not isinstance(vertex, bool) and -(2**63) <= vertex < 2**63
 
 
 def check_landmarks(

@@ -24,6 +24,13 @@ class WorkingMesh:
     warnings: tuple[str, ...]  # what was repaired or is worth knowing, in plain sentences
     origin: Float64 = field(default_factory=lambda: np.zeros(3))  # [3], of the mesh, object space
 
+    def first_vertices(self) -> Int64:
+        """For each working vertex [W] the first vertex of the mesh that became it."""
+        number = np.zeros(len(self.positions), np.int64)
+        places = np.flatnonzero(self.vertex_map >= 0)[::-1]
+        number[self.vertex_map[places]] = places
+        return number
+
 
 def working_mesh(mesh: MeshData, role: str) -> WorkingMesh:
     """The surface of ``mesh`` (called ``role`` in sentences). Raises ``MeshError`` where there is none."""
