@@ -52,8 +52,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _matched(arguments: argparse.Namespace, progress: Progress, interrupt: Interrupt) -> dict[str, Any]:
     """Finds the match and writes everything of it; the report."""
-    import numpy as np
-
     from backend.device import choose_device, configure
     from backend.evaluation.map_picture import map_picture
     from backend.mesh_match import match_meshes
@@ -67,9 +65,7 @@ def _matched(arguments: argparse.Namespace, progress: Progress, interrupt: Inter
         started = time.monotonic(), time.process_time()
         found = match_meshes(request, work, arguments.model)
         spent = time.monotonic() - started[0], time.process_time() - started[1]
-        np.save(folder / "map.npy", found.vertices.astype(np.int32))
-        np.save(folder / "points.npy", found.points.astype(np.float32))
-        np.save(folder / "confidence.npy", np.clip(found.confidence, 0.0, 1.0).astype(np.float32))
+        _write_arrays(folder, found)
         report = _report(arguments, found, work, spent)
         if truth is not None:
             from backend.evaluation.map_accuracy import map_accuracy
@@ -85,6 +81,20 @@ def _matched(arguments: argparse.Namespace, progress: Progress, interrupt: Inter
         write_report(folder / REPORT, report)
         interrupt.next_part()  # from here on all of it is put in place
     return report
+
+
+def _write_arrays(folder: Path, found: MeshMatch) -> None:
+    """The match with an entry for every vertex of the source, and as a table of those that have a counterpart."""
+    import numpy as np
+
+    vertices = found.vertices.astype(np.int32)
+    confidence = np.clip(found.confidence, 0.0, 1.0).astype(np.float32)
+    np.save(folder / "map.npy", vertices)
+    np.save(folder / "points.npy", found.points.astype(np.float32))
+    np.save(folder / "confidence.npy", confidence)
+    known = np.flatnonzero((vertices >= 0) & (confidence > 0))
+    pairs = np.stack([known, vertices[known]], axis=1).astype(np.int32)
+    np.savez(folder / "table.npz", pairs=pairs, weights=confidence[known])
 
 
 def _request(arguments: argparse.Namespace) -> MatchRequest:

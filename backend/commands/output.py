@@ -30,7 +30,7 @@ RESULT = Kind(
     REPORT,
     re.compile(r"(frame_\d{4,}\.ply|carry_.+_\d{4,}\.ply|contact_sheet\.png|morph\.(safetensors|glb)|report\.json)\Z"),
 )
-MATCH = Kind(REPORT, re.compile(r"((map|points|confidence)\.npy|map\.png|report\.json)\Z"), "match")
+MATCH = Kind(REPORT, re.compile(r"((map|points|confidence)\.npy|table\.npz|map\.png|report\.json)\Z"), "match")
 PREPARED = Kind(LISTING, re.compile(r"(table_\d{4,}_\d{4,}\.npy|pairs\.json)\Z"))
 
 

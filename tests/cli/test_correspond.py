@@ -29,7 +29,7 @@ from tests.one_thread import one_thread as one_thread
 from tests.shapes_to_match import shuffled
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
-FILES = {"map.npy", "points.npy", "confidence.npy", "map.png", "report.json"}
+FILES = {"map.npy", "points.npy", "confidence.npy", "table.npz", "map.png", "report.json"}
 LOOSE = 3  # vertices of the source without a face
 
 
@@ -88,11 +88,21 @@ def test_what_it_leaves_is_the_match(
     with Image.open(out / "map.png") as picture:
         assert picture.width > 600
 
-    # The map is a table that morph takes, and an earlier match is replaced.
+    # Both are tables that morph takes.
+    monkeypatch.chdir(tmp_path)
     pairs, _ = read_table(out / "map.npy", count)
     assert len(pairs) == (vertices >= 0).sum()
+    same, weights = read_table(out / "table.npz", count)
+    assert np.array_equal(same, pairs)
+    assert np.array_equal(weights, confidence[same[:, 0]])
+    for number, name in enumerate(("map.npy", "table.npz")):
+        job = ("source.ply", "target.ply", "--out", f"morphed{number}", "--method", "linear", "--frames", "2")
+        assert main(["morph", *job, "--correspondence", f"out/{name}"]) == 0
+        last = read_mesh(tmp_path / f"morphed{number}" / "frame_0001.ply").positions()[: len(place)]
+        assert np.linalg.norm(last - target[place], axis=1).mean() < 0.03
+
+    # An earlier match is replaced.
     again = ("--method", "landmarks", "--landmarks", "clicks.json")
-    monkeypatch.chdir(tmp_path)
     assert main(["correspond", "source.ply", "target.ply", "--out", "out", *again]) == 0
     report = json.loads((out / "report.json").read_text())
     assert (report["way"], report["files"]["landmarks"]) == ("nonrigid", "clicks.json")
