@@ -1,4 +1,4 @@
-"""A match that is partly wrong, or holds for a part of the source only: the morph neither tears nor leaves the truth."""
+"""A match that is partly wrong, or holds for a part of the source: the morph neither tears nor leaves the truth."""
 
 from __future__ import annotations
 
