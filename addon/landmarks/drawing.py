@@ -21,7 +21,7 @@ TEXT = 13.0  # height of the letters, in pixels
 DARK, LIGHT = (0.02, 0.02, 0.02), (1.0, 1.0, 1.0)
 FAINT = 0.3  # opacity of what the mesh hides
 
-Triangle = list[tuple[float, float, float]]
+Triangles = list[tuple[float, float, float]]
 _handlers: list[Any] = []
 
 
@@ -50,14 +50,14 @@ def draw() -> None:
 
 
 def _draw_discs(shown: list[tuple[Marker, Vector, float]], scale: float) -> None:
-    corners: Triangle = []
+    corners: Triangles = []
     colours: list[tuple[float, float, float, float]] = []
     for marker, pixel, opacity in shown:
         rim = LIGHT if marker.active else DARK
-        for radius, colour in (((RADIUS + RIM) * scale, rim), (RADIUS * scale, marker.colour)):
-            disc = _disc(pixel, radius)
-            corners += disc
-            colours += [(*colour, opacity)] * len(disc)
+        for inner, outer, colour in ((0.0, RADIUS, marker.colour), (RADIUS, RADIUS + RIM, rim)):
+            ring = _ring(pixel, inner * scale, outer * scale)
+            corners += ring
+            colours += [(*colour, opacity)] * len(ring)
     shader = gpu.shader.from_builtin("SMOOTH_COLOR")
     batch: Any = batch_for_shader(shader, "TRIS", {"pos": corners, "color": colours})
     gpu.state.blend_set("ALPHA")
@@ -65,11 +65,15 @@ def _draw_discs(shown: list[tuple[Marker, Vector, float]], scale: float) -> None
     gpu.state.blend_set("NONE")
 
 
-def _disc(middle: Vector, radius: float) -> Triangle:
-    angles = [2.0 * math.pi * corner / AROUND for corner in range(AROUND)]
-    rim = [(middle.x + radius * math.cos(angle), middle.y + radius * math.sin(angle), 0.0) for angle in angles]
-    centre = (middle.x, middle.y, 0.0)
-    return [corner for one, other in zip(rim, [*rim[1:], rim[0]], strict=True) for corner in (centre, one, other)]
+def _ring(middle: Vector, inner: float, outer: float) -> Triangles:
+    """Corners of triangles that fill the place between two circles; a disc where the inner one has no size."""
+    angles = [math.tau * corner / AROUND for corner in range(AROUND + 1)]
+    near, far = (
+        [(middle.x + radius * math.cos(angle), middle.y + radius * math.sin(angle), 0.0) for angle in angles]
+        for radius in (inner, outer)
+    )
+    sides = zip(near, far, near[1:], far[1:], strict=False)
+    return [corner for a, b, c, d in sides for corner in (a, b, d, a, d, c)]
 
 
 def _draw_names(shown: list[tuple[Marker, Vector, float]], scale: float) -> None:

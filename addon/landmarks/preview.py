@@ -24,11 +24,9 @@ from ..running import current
 from .paint import paint, painted, show_as_before, show_colours, wipe
 from .picking import pair_of
 from .sending import lacking, landmark_pairs, model_of
+from .skin import counts_of
 
 FEW = 0.005  # of the vertices: fewer that are grey are not worth a word
-# Modifiers after which the mesh's own vertices are not the first ones.
-REORDERING = {"BEVEL", "BOOLEAN", "BUILD", "DECIMATE", "EDGE_SPLIT", "EXPLODE", "MASK", "MESH_SEQUENCE_CACHE", "NODES"}
-REORDERING |= {"FLUID", "OCEAN", "PARTICLE_INSTANCE", "REMESH", "SCREW", "SKIN", "VOLUME_TO_MESH", "WELD", "WIREFRAME"}
 
 
 def why_no_match(context: bpy.types.Context) -> str:
@@ -108,8 +106,7 @@ class MatchJob(Job):
         count = len(mesh.vertices)
         if count != before:
             raise Problem(f"{ob.name!r} was changed while its match was computed. Press Preview again.")
-        rearranged = any(modifier.show_viewport and modifier.type in REORDERING for modifier in ob.modifiers)
-        if count == sent.n_vertices or (count < sent.n_vertices and not rearranged):
+        if count in counts_of(ob, sent.n_vertices):
             return mesh, np.arange(count)
         local = np.empty((count, 3), np.float32)
         mesh.attributes["position"].data.foreach_get("vector", local.reshape(-1))  # type: ignore[attr-defined]

@@ -13,6 +13,7 @@ from ..problem import Problem
 from ..properties import settings_of
 from ..protocol.mesh import Float64, Int32, MeshData
 from .picking import pair_of
+from .skin import counts_of
 from .store import Objects, end_on, whole
 
 WITHOUT = ("vertex-order", "table", "implicit-dense")  # ways to match that leave nothing for landmarks to say
@@ -25,9 +26,8 @@ def landmark_pairs(
     if way in WITHOUT:
         return None
     sent = [mesh.positions() for mesh in meshes]  # world
-    worlds = [np.array(ob.matrix_world, np.float64) for ob in objects]
     pairs = [
-        [_vertex(end_on(landmark, ob), *entry) for ob, *entry in zip(objects, sent, worlds, strict=True)]
+        [_vertex(end_on(landmark, ob), ob, positions) for ob, positions in zip(objects, sent, strict=True)]
         for landmark in whole(scene, objects)
     ]
     return np.array(pairs, np.int32) if pairs else None
@@ -58,9 +58,10 @@ def model_of(settings: Any) -> NDArray[np.uint8] | None:
         raise Problem(f"The model {path} cannot be read: {error.strerror or error}.") from error
 
 
-def _vertex(end: Any, positions: Float64, world: Float64) -> int:
+def _vertex(end: Any, ob: bpy.types.Object, positions: Float64) -> int:
     """The end's vertex; where the mesh has changed since, the one nearest to the end's place."""
-    if end.count == len(positions):
+    if end.count in counts_of(ob, len(positions)):
         return int(end.vertex)
+    world = np.array(ob.matrix_world, np.float64)
     place = world[:3, :3] @ np.array(end.point, np.float64) + world[:3, 3]
     return int(((positions - place) ** 2).sum(axis=1).argmin())

@@ -15,6 +15,9 @@ from ..protocol.mesh import Float32, Float64, Int32
 from ..read_mesh import check_mesh, evaluated_object, read_faces, read_positions, world_matrix
 from .store import Place
 
+# Modifiers after which the mesh's own vertices are not the first ones.
+REORDERING = {"BEVEL", "BOOLEAN", "BUILD", "DECIMATE", "EDGE_SPLIT", "EXPLODE", "FLUID", "MASK", "MESH_SEQUENCE_CACHE"}
+REORDERING |= {"NODES", "OCEAN", "PARTICLE_INSTANCE", "REMESH", "SCREW", "SKIN", "VOLUME_TO_MESH", "WELD", "WIREFRAME"}
 MIRRORED = 0.05  # of the mesh's diagonal: a mirrored place so far from every vertex has no counterpart
 
 
@@ -34,6 +37,7 @@ class Skin:
     offsets: Int32  # [F + 1]
     corners: Int32  # [C]
     world: Float64  # [4, 4]
+    counts: tuple[int, ...]  # see ``counts_of``
 
     @property
     def diagonal(self) -> float:
@@ -58,7 +62,7 @@ class Skin:
 
     def now(self, end: Any) -> int:
         """The vertex that an end of a landmark means."""
-        return int(end.vertex) if end.count == len(self.positions) else self.nearest(end.point)
+        return int(end.vertex) if end.count in self.counts else self.nearest(end.point)
 
     def across(self, vertex: int, axis: int) -> int | None:
         """The vertex on the other side of the plane through the object's origin; None where there is none."""
@@ -67,6 +71,23 @@ class Skin:
         found = self.nearest(mirrored)
         gap = float(np.linalg.norm(self.positions[found] - mirrored))
         return found if gap <= MIRRORED * self.diagonal else None
+
+
+def counts_of(ob: bpy.types.Object, count: int) -> tuple[int, ...]:
+    """The sizes of meshes whose vertex numbers hold for the object as it is shown, with ``count`` vertices.
+
+    That of its own mesh is one of them where its modifiers only move vertices and add others after them.
+    """
+    own = len(ob.data.vertices) if isinstance(ob.data, bpy.types.Mesh) else count
+    return (count, own) if own <= count and not any(map(_reorders, ob.modifiers)) else (count,)
+
+
+def _reorders(modifier: Any) -> bool:
+    if not modifier.show_viewport:
+        return False
+    if modifier.type == "SOLIDIFY":
+        return bool(modifier.solidify_mode != "EXTRUDE")
+    return modifier.type in REORDERING or (modifier.type == "MIRROR" and any(modifier.use_bisect_axis))
 
 
 def skin_of(context: bpy.types.Context, ob: bpy.types.Object) -> Skin:
@@ -84,7 +105,7 @@ def _read(
         positions = read_positions(mesh)
         check_mesh(mesh, positions, ob.name, True)
         weights = _weights(mesh, len(ob.vertex_groups)) if groups else []
-        return Skin(positions, *read_faces(mesh), world), weights
+        return Skin(positions, *read_faces(mesh), world, counts_of(ob, len(positions))), weights
     finally:
         evaluated.to_mesh_clear()
 
@@ -137,9 +158,8 @@ def places_of(context: bpy.types.Context, ob: bpy.types.Object, ends: Sequence[A
     mesh = evaluated.to_mesh()  # what ``evaluated.data`` is not where the graphics card subdivides
     try:
         position: Any = mesh.attributes["position"]
-        values = position.data
-        same = [end.count == len(values) for end in ends]
-        local = [values[end.vertex].vector.copy() if own else None for end, own in zip(ends, same, strict=True)]
+        counts = counts_of(ob, len(position.data))
+        local = [position.data[end.vertex].vector.copy() if end.count in counts else None for end in ends]
     finally:
         evaluated.to_mesh_clear()
     return [

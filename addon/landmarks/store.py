@@ -2,7 +2,8 @@
 
 A landmark belongs to the two objects that it was picked on, whichever of them is the source, and waits unseen while
 others are chosen. An end remembers a vertex of the mesh with its modifiers, and the place of that vertex: while the
-mesh has as many vertices as then, it is the vertex that counts, wherever it has moved, and otherwise the place.
+vertices are those of then, perhaps with others after them, it is the vertex that counts, wherever it has moved, and
+otherwise the place.
 """
 
 from __future__ import annotations

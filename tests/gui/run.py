@@ -1,4 +1,4 @@
-"""Drives the panel in a real Blender window: ``python -m tests.gui.run --window TOOL [--script picking] [--out DIR]``.
+"""Drives the panel in a real Blender window: ``python -m tests.gui.run --window TOOL [--script NAME] [--out DIR]``.
 
 TOOL (or the variable TWEENFIELD_BLENDER_WINDOW) is a folder with a program ``run.sh`` that opens a window on a virtual
 screen and runs a script in it: ``run.sh --zip ZIP --script SCRIPT --out DIR --size WxH --timeout SECONDS``; the script
@@ -23,7 +23,7 @@ import build_addon
 
 ROOT = Path(__file__).resolve().parents[2]
 START_LIMIT = 60.0  # seconds until the backend must have written its connection file
-SCRIPTS = ("panel", "picking")
+SCRIPTS = ("panel", "picking", "markers")
 STOP_LIMIT = 20.0  # seconds that it may take to end
 
 
@@ -69,8 +69,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         stage = Path(folder)  # what the script in the window can read
         script = f"{options.script}_script.py"
-        for name in (script, "scene.py"):
+        for name in (script, "scene.py", "clicks.py"):
             shutil.copy(Path(__file__).with_name(name), stage)
+        shutil.copy(ROOT / "backend" / "data" / "chairs.safetensors", stage)
         for mesh in ("source.obj", "target.obj"):
             shutil.copy(ROOT / "backend" / "data" / "fox_run" / mesh, stage)
         archive = build_addon.build(stage, build_addon.this_platform())

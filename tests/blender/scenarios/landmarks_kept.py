@@ -149,11 +149,24 @@ def check_markers_stay_on_what_is_shown(facts: Any) -> None:
     lifted.value = 1.0
     bpy.context.view_layer.update()
     assert abs(shown()["1", "A"].z - 2.0) < 1e-5
-    source.modifiers.new("Round", "SUBSURF").levels = 2
+    # Its own vertices are the first ones of a subdivided mesh, and of no other.
+    round_ = source.modifiers.new("Round", "SUBSURF")
+    round_.levels = 2
     bpy.context.view_layer.update()
     place = shown()["1", "A"]
-    facts.off, facts.moved = off_surface(source, place), float((place - Vector((-1, -1, 0))).length)
-    assert facts.off < 1e-4
+    facts.off, facts.moved = off_surface(source, place), float((place - Vector((-1, -1, 2))).length)
+    assert facts.off < 1e-5
+    assert facts.moved < 0.2
+    assert sent() == [[0, number(4, 4)]]
+    source.modifiers.remove(round_)
+    source.modifiers.new("Few", "DECIMATE").ratio = 0.3
+    bpy.context.view_layer.update()
+    assert off_surface(source, shown()["1", "A"]) < 1e-5
+    ((near, _),) = sent()
+    seen = source.evaluated_get(bpy.context.evaluated_depsgraph_get())
+    assert near < len(seen.data.vertices)
+    gaps = [(vertex.co - Vector((-1, -1, 0))).length for vertex in seen.data.vertices]
+    assert gaps[near] == min(gaps)
     bpy.context.view_layer.objects.active = source
     bpy.ops.object.mode_set(mode="EDIT")
     assert set(shown()) == {("1", "A"), ("1", "B")}
