@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,13 +51,20 @@ def read_object(context: bpy.types.Context, ob: bpy.types.Object) -> Reading:
 
 def read_target(context: bpy.types.Context, ob: bpy.types.Object) -> MeshData:
     """Reads an object without leaving anything in the file."""
+    with shown_mesh(context, ob) as (mesh, local, world):
+        return _mesh_data(mesh, local, world)
+
+
+@contextmanager
+def shown_mesh(context: bpy.types.Context, ob: bpy.types.Object) -> Iterator[tuple[bpy.types.Mesh, Float32, Float64]]:
+    """A mesh object as it is shown, while the block runs: its mesh, its coordinates [V, 3] and world matrix [4, 4]."""
     evaluated, _ = evaluated_object(context, ob)
     world = world_matrix(evaluated, ob.name)
     mesh = evaluated.to_mesh()
     try:
         local = read_positions(mesh)
         check_mesh(mesh, local, ob.name, True)
-        return _mesh_data(mesh, local, world)
+        yield mesh, local, world
     finally:
         evaluated.to_mesh_clear()
 

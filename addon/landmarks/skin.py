@@ -11,8 +11,8 @@ import numpy as np
 from mathutils import Vector
 
 from ..problem import Problem
-from ..protocol.mesh import Float32, Float64, Int32
-from ..read_mesh import check_mesh, evaluated_object, read_faces, read_positions, world_matrix
+from ..protocol.mesh import Float32, Int32
+from ..read_mesh import evaluated_object, read_faces, shown_mesh
 from .store import Place
 
 # Modifiers after which the mesh's own vertices are not the first ones.
@@ -36,7 +36,6 @@ class Skin:
     positions: Float32  # [V, 3], object space
     offsets: Int32  # [F + 1]
     corners: Int32  # [C]
-    world: Float64  # [4, 4]
     counts: tuple[int, ...]  # see ``counts_of``
 
     @property
@@ -98,16 +97,9 @@ def skin_of(context: bpy.types.Context, ob: bpy.types.Object) -> Skin:
 def _read(
     context: bpy.types.Context, ob: bpy.types.Object, groups: bool = False
 ) -> tuple[Skin, list[dict[int, float]]]:
-    evaluated, _ = evaluated_object(context, ob)
-    world = world_matrix(evaluated, ob.name)
-    mesh = evaluated.to_mesh()
-    try:
-        positions = read_positions(mesh)
-        check_mesh(mesh, positions, ob.name, True)
+    with shown_mesh(context, ob) as (mesh, positions, _):
         weights = _weights(mesh, len(ob.vertex_groups)) if groups else []
-        return Skin(positions, *read_faces(mesh), world, counts_of(ob, len(positions))), weights
-    finally:
-        evaluated.to_mesh_clear()
+        return Skin(positions, *read_faces(mesh), counts_of(ob, len(positions))), weights
 
 
 def _weights(mesh: bpy.types.Mesh, count: int) -> list[dict[int, float]]:

@@ -6,9 +6,10 @@ from typing import Any
 import bpy
 import driver
 from bpy_extras import view3d_utils
-from scene import MODULE, Steps, area, settings
+from scene import MODULE, Steps, area, choose_foxes, set_the_scene, settings
 
 APART = 22.0  # pixels between two landmarks, at least
+TURN = 0.9  # radians; of the source, so that both are seen from the side
 
 
 def part(name: str) -> Any:
@@ -74,3 +75,15 @@ def open_landmarks() -> None:
     bpy.utils.unregister_class(panel)
     panel.bl_options = set()
     bpy.utils.register_class(panel)
+
+
+def chosen_foxes() -> Any:
+    """Both foxes seen from the side, chosen in the panel; its region, the source and the target."""
+    open_landmarks()
+    set_the_scene()
+    bpy.data.objects["Fox"].rotation_euler.z = TURN
+    yield 1.0
+    region = yield from driver.open_sidebar("Tweenfield")
+    yield from choose_foxes(region)
+    bpy.ops.object.select_all(action="DESELECT")
+    return region, settings().source, settings().target

@@ -4,11 +4,9 @@ from typing import Any
 
 import bpy
 import driver
-from clicks import click_vertex, landmarks, open_landmarks, part, picked, viewport, visible_vertices
+from clicks import chosen_foxes, click_vertex, landmarks, part, picked, viewport, visible_vertices
 from mathutils import Quaternion
-from scene import HERE, Steps, area, choose_foxes, press, set_the_scene, settings
-
-TURN = 0.9  # radians; of the source, so that both are seen from the side
+from scene import HERE, Steps, area, press, settings
 
 
 def picking() -> bool:
@@ -46,14 +44,7 @@ def full_area() -> Steps:
 
 @driver.steps
 def main() -> Steps:
-    open_landmarks()
-    set_the_scene()
-    bpy.data.objects["Fox"].rotation_euler.z = TURN
-    yield 1.0
-    region = yield from driver.open_sidebar("Tweenfield")
-    yield from choose_foxes(region)
-    bpy.ops.object.select_all(action="DESELECT")
-    source, target = settings().source, settings().target
+    region, source, target = yield from chosen_foxes()
 
     # Picking goes on while the viewport has another size, and the button that began it ends it.
     yield from press(region, "tweenfield.pick_landmarks")

@@ -2,10 +2,8 @@
 
 import bpy
 import driver
-from clicks import click_vertex, landmarks, open_landmarks, part, picked, pixel, viewport, visible_vertices
-from scene import Steps, area, choose_foxes, connect, press, session, set_the_scene, settings, wait_until
-
-TURN = 0.9  # radians; of the source, so that both are seen from the side
+from clicks import chosen_foxes, click_vertex, landmarks, part, picked, pixel, viewport, visible_vertices
+from scene import Steps, area, connect, press, session, settings, wait_until
 
 
 def drag(start: tuple[float, float], end: tuple[float, float]) -> Steps:
@@ -35,15 +33,8 @@ def shading() -> tuple[str, str]:
 
 @driver.steps
 def main() -> Steps:
-    open_landmarks()
-    set_the_scene()
-    bpy.data.objects["Fox"].rotation_euler.z = TURN
-    yield 1.0
-    region = yield from driver.open_sidebar("Tweenfield")
-    yield from choose_foxes(region)
+    region, source, target = yield from chosen_foxes()
     yield from connect(region)
-    bpy.ops.object.select_all(action="DESELECT")
-    source, target = settings().source, settings().target
     settings().correspondence = "landmarks"
     region.tag_redraw()
     yield 1.0
