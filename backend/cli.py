@@ -10,6 +10,7 @@ from typing import Final
 
 from backend import __version__
 from backend.commands.parser import CommandError, Parser, spelled
+from backend.environment import one_algebra_thread
 
 COMMANDS: Final = {
     "morph": "morph one mesh into another; leaves frames, a report and a picture in a folder",
@@ -43,6 +44,7 @@ REMEDIES: Final = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns the exit status: 0 done, 2 bad input, 130 stopped by Ctrl-C."""
+    one_algebra_thread()
     given = spelled(sys.argv[1:] if arguments is None else arguments)
     try:
         return _run(given)

@@ -14,6 +14,7 @@ from backend.cli import COMMANDS, main
 from backend.commands.job import add_job_options, add_timeline_options, read_config, settings_of
 from backend.commands.parser import CommandError, Parser, spelled
 from backend.commands.progress import Progress, describe, duration
+from backend.environment import ALGEBRA
 from tests.cli.conftest import REPOSITORY, environment
 
 HEAVY = ("torch", "scipy", "trimesh", "igl")
@@ -37,6 +38,18 @@ def test_help_imports_nothing_heavy() -> None:
         "assert not heavy, heavy\n"
     )
     subprocess.run([sys.executable, "-c", script], env=environment(), cwd=REPOSITORY, check=True, capture_output=True)
+
+
+@pytest.mark.parametrize(("given", "threads"), [(None, "1"), ("3", "3")])
+def test_linear_algebra_has_one_thread_unless_the_user_says_so(given: str | None, threads: str) -> None:
+    """It is said before numpy is loaded."""
+    script = (
+        "import os, sys\nfrom backend.cli import main\nassert 'numpy' not in sys.modules\nmain(['--version'])\n"
+        f"assert {{os.environ[name] for name in {ALGEBRA!r}}} == {{{threads!r}}}"
+    )
+    bare = {name: value for name, value in environment().items() if name not in ALGEBRA}
+    asked = {} if given is None else dict.fromkeys(ALGEBRA, given)
+    subprocess.run([sys.executable, "-c", script], env=bare | asked, cwd=REPOSITORY, check=True, capture_output=True)
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
