@@ -43,7 +43,7 @@ class TWEENFIELD_PT_main(InSidebar, bpy.types.Panel):
         if settings.correspondence == "table":
             column.prop(settings, "table")
         elif settings.correspondence == "implicit-dense":
-            column.prop(settings, "model")
+            column.prop(settings, "model", placeholder="Chairs")
         elif settings.correspondence == "landmarks":
             picking = picking_in(context.window) is not None
             column.operator("tweenfield.pick_landmarks", icon="EYEDROPPER", depress=picking)

@@ -125,7 +125,10 @@ class TWEENFIELD_PG_morph(bpy.types.PropertyGroup):
         ],
     )  # fmt: skip
     model: bpy.props.StringProperty(
-        name="Model", description="A file that tweenfield correspond-train has written", subtype="FILE_PATH"
+        name="Model",
+        description="A file that tweenfield correspond-train has written. Empty: the one that comes with the backend, "
+        "for chairs",
+        subtype="FILE_PATH",
     )
     table: bpy.props.StringProperty(
         name="Table", description="An .npy or .npz file with pairs of source and target vertices", subtype="FILE_PATH"

@@ -39,8 +39,6 @@ def lacking(context: bpy.types.Context) -> str:
     settings, pair = settings_of(context.scene), pair_of(context)
     if settings.correspondence == "table" and not settings.table.strip():
         return "Choose the table's file"
-    if settings.correspondence == "implicit-dense" and not settings.model.strip():
-        return "Choose the model's file"
     without = pair is not None and next(whole(context.scene, pair), None) is None
     if settings.correspondence == "landmarks" and without:
         return "Pick landmarks first, or choose another Match"
@@ -48,10 +46,11 @@ def lacking(context: bpy.types.Context) -> str:
 
 
 def model_of(settings: Any) -> NDArray[np.uint8] | None:
-    """The bytes of the model, for the way that has one. Raises ``Problem``."""
-    if settings.correspondence != "implicit-dense":
+    """The bytes of the model, for the way that has one; None: the backend's own. Raises ``Problem``."""
+    chosen = settings.model.strip()
+    if settings.correspondence != "implicit-dense" or not chosen:
         return None
-    path = Path(bpy.path.abspath(settings.model))
+    path = Path(bpy.path.abspath(chosen))
     try:
         return np.frombuffer(path.read_bytes(), np.uint8)
     except OSError as error:

@@ -87,11 +87,16 @@ def check_the_morph_by_a_model(facts: Any) -> None:
         assert np.median(gaps) < 0.1, part
 
 
-def check_without_a_model(facts: Any) -> None:
-    chairs(model=" ")
-    assert not bpy.ops.tweenfield.preview_match.poll()
-    assert not bpy.ops.tweenfield.morph.poll()
-    assert inside.part("landmarks.preview").why_no_match(bpy.context) == "Choose the model's file"
+def check_the_model_that_comes_with_the_backend(facts: Any) -> None:
+    source, *_ = chairs(model=" ")
+    preview()
+    own = colours(source)
+    bpy.context.scene.tweenfield.model = str(MODEL)
+    preview()
+    assert np.array_equal(own, colours(source))
+
+
+def check_what_is_no_model(facts: Any) -> None:
     chairs(model="//nothing.safetensors")
     with unchanged():
         assert "nothing.safetensors cannot be read" in failed_preview()
