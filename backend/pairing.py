@@ -67,6 +67,8 @@ def found_match(
     model: Path | None = None,
 ) -> Matched:
     """``match``, by the model that came with the request if there is one."""
+    if way == "implicit-dense" and len(landmarks):
+        run.warn("the landmarks are not used: implicit-dense goes by its model alone")
     if way == "implicit-dense" and request.model is not None:
         from backend.correspondence.implicit_dense.mapping import mapped
 

@@ -118,3 +118,12 @@ def test_what_a_match_says_travels() -> None:
     known = message.vertices >= 0
     np.testing.assert_allclose(there[known], found.points[known], atol=1e-5)
     assert not message.points[PLACE == 3].any()
+
+
+def test_landmarks_that_a_way_does_not_use_are_told_of() -> None:
+    run = Run()
+    match_meshes(MatchRequest(BALL, BALL, "implicit-dense", PICKED), run)
+    assert [warning for warning in run.warnings if "the landmarks are not used" in warning]
+    run = Run()
+    match_meshes(MatchRequest(BALL, BALL, "nonrigid", PICKED), run)
+    assert run.warnings == []
