@@ -19,7 +19,7 @@ from ..properties import settings_of
 from ..protocol.match_colours import DOUBTED, match_colours
 from ..protocol.mesh import Float32, Float64, MeshData
 from ..protocol.messages import Finished, Matched, MatchRequest, Welcome
-from ..read_mesh import read_target
+from ..read_mesh import read_positions, read_target
 from ..running import current
 from .paint import paint, painted, show_as_before, show_colours, wipe
 from .picking import pair_of
@@ -70,7 +70,7 @@ class MatchJob(Job):
     source: Handle
     target: Handle
     meshes: tuple[MeshData, MeshData]  # that were sent
-    counts: tuple[int, int]  # vertices of the two objects' own meshes, without modifiers, at that time
+    own: tuple[Any, Any]  # for each vertex of the two objects' own meshes, without modifiers, that of these; [N] each
 
     def with_names(self, message: str) -> str:
         return with_names(message, self.source.name, self.target.name)
@@ -80,8 +80,7 @@ class MatchJob(Job):
 
     def install(self, last: Finished | Matched) -> list[str]:
         assert isinstance(last, Matched)
-        ends = zip((self.source, self.target), self.meshes, self.counts, strict=True)
-        own = [self._own_vertices(*end) for end in ends]
+        own = [_mesh_of(here, vertices) for here, vertices in zip((self.source, self.target), self.own, strict=True)]
         target = self.meshes[1]
         if len(last.vertices) != self.meshes[0].n_vertices:
             raise Problem("The backend's match is not one of this source. Press Preview again.")
@@ -89,7 +88,7 @@ class MatchJob(Job):
         known = last.vertices >= 0
         colours = match_colours(target, points, known, last.confidence.astype(np.float64))
         remove_preview()
-        for (mesh, vertices), values in zip(own, colours, strict=True):
+        for mesh, vertices, values in zip(own, self.own, colours, strict=True):
             paint(mesh, values[vertices])
         show_colours()
         return _told(last)
@@ -97,21 +96,25 @@ class MatchJob(Job):
     def discard(self) -> None:
         """Nothing is made before the match is here."""
 
-    def _own_vertices(self, here: Handle, sent: MeshData, before: int) -> tuple[bpy.types.Mesh, Any]:
-        """The object's mesh without modifiers, and for each of its vertices that of the mesh that was sent."""
-        ob = here.find_object()
-        if ob is None or not isinstance(ob.data, bpy.types.Mesh):
-            raise Problem(f"{here.name!r} was deleted while its match was computed. Bring it back and press Preview.")
-        mesh = ob.data
-        count = len(mesh.vertices)
-        if count != before:
-            raise Problem(f"{ob.name!r} was changed while its match was computed. Press Preview again.")
-        if count in counts_of(ob, sent.n_vertices):
-            return mesh, np.arange(count)
-        local = np.empty((count, 3), np.float32)
-        mesh.attributes["position"].data.foreach_get("vector", local.reshape(-1))  # type: ignore[attr-defined]
-        world = np.array(ob.matrix_world, np.float64)
-        return mesh, nearest_of(sent.positions(), local @ world[:3, :3].T + world[:3, 3])
+
+def _mesh_of(here: Handle, own: Any) -> bpy.types.Mesh:
+    """The object's mesh, which must have the vertices [N] still that it had."""
+    ob = here.find_object()
+    if ob is None or not isinstance(ob.data, bpy.types.Mesh):
+        raise Problem(f"{here.name!r} was deleted while its match was computed. Bring it back and press Preview.")
+    if len(ob.data.vertices) != len(own):
+        raise Problem(f"{ob.name!r} was changed while its match was computed. Press Preview again.")
+    return ob.data
+
+
+def _own_vertices(ob: bpy.types.Object, sent: MeshData) -> Any:
+    """For each vertex [N] of the object's mesh without modifiers that of the mesh that is sent."""
+    assert isinstance(ob.data, bpy.types.Mesh)
+    count = len(ob.data.vertices)
+    if count in counts_of(ob, sent.n_vertices):
+        return np.arange(count)
+    world = np.array(ob.matrix_world, np.float64)
+    return nearest_of(sent.positions(), read_positions(ob.data) @ world[:3, :3].T + world[:3, 3])
 
 
 def nearest_of(positions: Float64, points: Float64 | Float32) -> Any:
@@ -145,7 +148,7 @@ def make_match_order(context: bpy.types.Context) -> Order:
     landmarks = landmark_pairs(context.scene, pair, meshes, way)
     request = MatchRequest(*meshes, way, landmarks, settings.device_name, model_of(settings))
     source, target = map(handle, pair)
-    counts = _own_count(pair[0]), _own_count(pair[1])
+    own = _own_vertices(pair[0], meshes[0]), _own_vertices(pair[1], meshes[1])
 
     def make(welcome: Welcome) -> MatchRequest:
         largest = welcome.limits.get("vertices", 0)
@@ -154,12 +157,7 @@ def make_match_order(context: bpy.types.Context) -> Order:
                 raise Problem(f"{ob.name!r} has {mesh.n_vertices} vertices; {largest} are the most. Decimate it first.")
         return request
 
-    return Order(make, lambda job: MatchJob(job, source, target, meshes, counts))
-
-
-def _own_count(ob: bpy.types.Object) -> int:
-    assert isinstance(ob.data, bpy.types.Mesh)
-    return len(ob.data.vertices)
+    return Order(make, lambda job: MatchJob(job, source, target, meshes, own))
 
 
 class TWEENFIELD_OT_preview_match(bpy.types.Operator):

@@ -239,8 +239,14 @@ def check_modifiers(facts: Any) -> None:
     bpy.context.view_layer.update()
     with unchanged():
         preview()
-        assert len(colours(target)) == len(place)
+        seen = colours(target)
+        assert len(seen) == len(place)
         bpy.ops.tweenfield.remove_match_preview()
+    bpy.ops.tweenfield.preview_match()
+    target.location.x += 5.0  # meanwhile
+    bpy.context.view_layer.update()
+    pump_until(lambda: not session().busy)
+    assert np.array_equal(colours(target), seen)
 
 
 def check_refused_by_the_backend(facts: Any) -> None:
