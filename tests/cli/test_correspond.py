@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -169,6 +171,24 @@ def test_what_cannot_be_is_refused_in_one_line(
         assert words in told[-1], told
         assert len([line for line in told if "error" in line]) == 1
         assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on the size of a file")
+@pytest.mark.usefixtures("place")
+@pytest.mark.parametrize("room", [400, 12_000])
+def test_a_disk_that_is_full_leaves_nothing(tmp_path: Path, room: int) -> None:
+    """The first array or the picture does not fit any more."""
+    import resource
+
+    before = {path.name for path in tmp_path.iterdir()}
+    full = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (room, room))
+    arguments = ("source.ply", "target.ply", "--out", "out", "--method", "nonrigid", "--landmarks", "clicks.json")
+    with start("correspond", *arguments, cwd=tmp_path, before=full) as process:
+        _, said = process.communicate(timeout=100)
+    assert process.returncode == 2, said
+    assert "Traceback" not in said
+    assert "out: cannot be written" in said.splitlines()[-1]
+    assert {path.name for path in tmp_path.iterdir()} == before
 
 
 def test_the_summary_tells_what_is_not_to_be_trusted() -> None:
