@@ -6,7 +6,7 @@ import bpy
 import driver
 from clicks import chosen_foxes, click_vertex, landmarks, part, picked, viewport, visible_vertices
 from mathutils import Quaternion
-from scene import HERE, Steps, area, press, settings
+from scene import Steps, area, press, settings
 
 
 def picking() -> bool:
@@ -110,7 +110,7 @@ def main() -> Steps:
     driver.screenshot("markers_4_fifty")
 
     # Another way to match.
-    settings().correspondence, settings().model = "implicit-dense", str(HERE / "chairs.safetensors")
+    settings().correspondence = "implicit-dense"
     region.tag_redraw()
     yield 1.5
     driver.screenshot("markers_5_model")

@@ -71,7 +71,6 @@ def main() -> int:
         script = f"{options.script}_script.py"
         for name in (script, "scene.py", "clicks.py"):
             shutil.copy(Path(__file__).with_name(name), stage)
-        shutil.copy(ROOT / "backend" / "data" / "chairs.safetensors", stage)
         for mesh in ("source.obj", "target.obj"):
             shutil.copy(ROOT / "backend" / "data" / "fox_run" / mesh, stage)
         archive = build_addon.build(stage, build_addon.this_platform())
