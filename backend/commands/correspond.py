@@ -32,7 +32,12 @@ def add_arguments(parser: Parser) -> None:
     add("--force", action="store_true", help="put the match into a folder that holds other files, too")
     add("--method", type=choice(*WAYS), default="auto", metavar="WAY", help=f"{', '.join(WAYS)}; default auto")
     add("--landmarks", type=Path, metavar="FILE", help=LANDMARKS_HELP)
-    add("--model", type=Path, metavar="MODEL", help="for implicit-dense: a file of correspond-train")
+    add(
+        "--model",
+        type=Path,
+        metavar="MODEL",
+        help="for implicit-dense: a file of correspond-train; default the shipped one, of chairs",
+    )
     add("--truth", type=Path, metavar="TABLE", help="vertex pairs that are right (.npy, .npz): tell the error to them")
     add("--device", default="auto", metavar="D", help="auto (default), cpu, cuda or mps")
 

@@ -7,6 +7,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING
 
 from backend.commands.interrupt import Interrupt
@@ -49,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
         watched.run = work
         cpu = time.process_time()
         try:
-            files = mesh_files(arguments.folder)
+            files = _mesh_files(arguments)
             model = _begun(arguments, files)
             collection, model = _collection(model, surfaces(files, watched.reading), work)
         except Cancelled:
@@ -94,6 +95,18 @@ def _check_out(arguments: argparse.Namespace) -> None:
         raise CommandError(f"{out}: there is no such model to go on with; leave out --resume")
     if out.exists() and not (arguments.resume or arguments.force):
         raise CommandError(f"{out}: exists; add --resume to go on with its training, or --force to replace it")
+    try:
+        with NamedTemporaryFile(dir=out.absolute().parent):
+            pass
+    except OSError as error:
+        raise CommandError(f"{out}: cannot be written ({error.strerror}); choose another --out") from error
+
+
+def _mesh_files(arguments: argparse.Namespace) -> list[Path]:
+    files = mesh_files(arguments.folder)
+    if arguments.out.resolve() in [path.resolve() for path in files]:
+        raise CommandError(f"{arguments.out}: is one of the meshes; choose another --out")
+    return files
 
 
 def _begun(arguments: argparse.Namespace, files: list[Path]) -> DenseModel:

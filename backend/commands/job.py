@@ -59,7 +59,12 @@ def add_job_options(parser: argparse.ArgumentParser) -> None:
         "default): the vertex order when counts and faces agree, and else the best match that is found",
     )
     add("--landmarks", metavar="FILE", type=Path, help=LANDMARKS_HELP)
-    add("--model", metavar="MODEL", type=Path, help="for implicit-dense: a file of correspond-train")
+    add(
+        "--model",
+        metavar="MODEL",
+        type=Path,
+        help="for implicit-dense: a file of correspond-train; default the shipped one, of chairs",
+    )
     add(
         "--topology",
         metavar="T",

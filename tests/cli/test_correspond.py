@@ -155,7 +155,7 @@ def test_what_cannot_be_is_refused_in_one_line(
         ((*pair, "--out", "no", "--landmarks", "far.json"), "far.json: landmark 1 names target vertex 9999"),
         ((*pair, "--out", "no", "--landmarks", "loose.json"), "which is no corner of a face"),
         ((*pair, "--out", "no", "--landmarks", "absent.json"), "absent.json: cannot be read"),
-        ((*pair, "--out", "no", "--method", "implicit-dense"), "needs a model"),
+        ((*pair, "--out", "no", "--method", "implicit-dense", "--model", "none"), "none: the model cannot be read"),
         ((*pair, "--out", "no", "--model", "source.ply"), "--model belongs to --method implicit-dense"),
         ((*pair, "--out", "no", "--method", "implicit_dense", "--model", "source.ply"), "source.ply"),
         ((*pair, "--out", "no", "--truth", "wide.npy"), "wide.npy: row 0 names target vertex 9999"),

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from backend import data
 from backend.collection.kinds import make
 from backend.correspondence.correspondence import CorrespondenceError
-from backend.correspondence.implicit_dense.data import AROUND, Collection, ShapeData, placed, shape_data
-from backend.correspondence.implicit_dense.mapping import Shape, dense_map, match_points
+from backend.correspondence.implicit_dense.data import AROUND, Batch, Collection, ShapeData, placed, shape_data
+from backend.correspondence.implicit_dense.mapping import SHIPPED, Shape, dense_map, mapped, match_points
 from backend.correspondence.implicit_dense.model import DenseModel, read_model, write_model
 from backend.correspondence.implicit_dense.networks import DenseNetworks
-from backend.correspondence.implicit_dense.settings import DenseSettings, Stage, paper, quick
+from backend.correspondence.implicit_dense.objective import dense_loss
+from backend.correspondence.implicit_dense.settings import DenseSettings, Stage, Weights, paper, quick
 from backend.correspondence.implicit_dense.stages import Position, train_dense
 from backend.correspondence.matching import match
 from backend.evaluation.dense_accuracy import Known, accuracy, answers, by_model, by_nearest, sampled
 from backend.geometry.repair import WorkingMesh, working_mesh, working_pair
 from backend.geometry.signed_distance import signed_distance
+from backend.geometry.triangles import diagonal
 from backend.mesh_match import match_meshes
 from backend.pairing import correspondence_of
 from backend.training.run import Run
@@ -52,7 +53,7 @@ def small() -> DenseSettings:
     """Every stage, in a few steps."""
     return replace(
         quick(),
-        stages=(Stage(16, 0.2, 60, 8), Stage(32, 0.2, 60, 8, inverse=True), Stage(64, 0.6, 150, 4, True, True)),
+        stages=(Stage(16, 0.2, 60, 4), Stage(32, 0.2, 60, 4, inverse=True), Stage(64, 0.6, 70, 4, True, True)),
         around=256,
         cloud=256,
         matched=128,
@@ -117,16 +118,64 @@ def test_growing_keeps_middle_and_diagonal_and_turns_normals_rightly(knots: int)
     assert ((found * grown.normals).sum(-1) > 0.99).float().mean() > 0.98  # a few lie across a border of two pieces
 
 
+def test_half_of_the_samples_are_inside_where_there_are_any() -> None:
+    collection = collection_of([known(0), known(1)])  # no cell of 16 has its middle in the second one
+    for resolution, wanted in ((16, [0.5, 0.0]), (32, [0.5, 0.5]), (64, [0.5, 0.5])):
+        batch = collection.draw(torch.tensor([0, 1]), 4, 4000, resolution, torch.Generator().manual_seed(0))
+        torch.testing.assert_close(batch.inside.mean(dim=1), torch.tensor(wanted), atol=0.03, rtol=0.0)
+        for place, inside in zip(batch.around, batch.inside, strict=True):
+            assert place[inside == 0.0].unique(dim=0).shape[0] > 1000  # all over the list, not some rows of it
+
+
+TERMS = ("occupancy", "self_reconstruction", "chamfer", "transport", "normals", "smoothness", "known_pairs")
+
+
+@pytest.mark.parametrize("term", TERMS)
+def test_every_term_reaches_the_networks(term: str) -> None:
+    """Its gradient is not 0 in any network that the term is about, and tells what a step along it changes."""
+    none = Weights(**dict.fromkeys(TERMS, 0.0))
+    weights = replace(none, **{term: 1.0})
+    settings = replace(small(), weights=weights, leaning=64, cloud=64, matched=64, reach=None)
+    collection = collection_of([known(0), known(1)])
+    generator = torch.Generator().manual_seed(0)
+    shapes = torch.tensor([0, 1])
+    drawn = collection.draw(shapes, settings.cloud, settings.around, 64, generator)
+    twice = [collection.warp(shapes, settings.stretch, settings.knots, generator).batch(drawn) for _ in range(2)]
+    networks = started(settings).double()
+    batch, again = (Batch(*(getattr(one, field.name).double() for field in fields(one))) for one in twice)
+    parameters = list(networks.parameters())
+
+    def loss() -> torch.Tensor:
+        random = torch.Generator().manual_seed(1)
+        return dense_loss(networks, batch, again, settings.stages[-1], settings, random)
+
+    gradients = torch.autograd.grad(loss(), parameters, materialize_grads=True)
+    reached = {
+        name.split(".")[0] for (name, _), g in zip(networks.named_parameters(), gradients, strict=True) if g.any()
+    }
+    assert reached == {"encoder", "implicit"} | ({"inverse"} if term != "occupancy" else set())
+    square = sum(gradient.square().sum() for gradient in gradients)
+    step, ends = 1e-7 / float(square) ** 0.5, []
+    with torch.no_grad():
+        for way in (step, -2.0 * step):
+            for parameter, gradient in zip(parameters, gradients, strict=True):
+                parameter += way * gradient
+            ends.append(loss())
+    slope = (ends[0] - ends[1]) / (2.0 * step)
+    # The plan of the transport is held fixed in its gradient, and is not quite the best one.
+    torch.testing.assert_close(slope, square, rtol=0.2 if term == "transport" else 1e-3, atol=0.0)
+
+
 def test_training_across_shapes_finds_what_it_should() -> None:
     """All stages for some seconds: nothing like a trained model, but far from an untrained one."""
-    settings, shapes = small(), [known(number) for number in range(8)]
+    settings, shapes = small(), [known(number) for number in range(6)]
     collection = collection_of(shapes)
     networks, kept = started(settings), list[Position]()
     phases = list[str]()
     run = Run(on_progress=lambda phase, *rest: phases.append(phase))
     at = train_dense(networks, collection, settings, run, Position(), kept.append)
     assert at.finished(settings)
-    assert [position.stage for position in kept] == [1, 2, 3]
+    assert {1, 2, 3} <= {position.stage for position in kept}
     assert next(iter(dict.fromkeys(phases))) == "occupancy 16³"
     model = DenseModel(networks, settings, ("a", "b"), at)
     pair = shapes[:3]
@@ -224,9 +273,34 @@ def test_the_way_implicit_dense_maps_by_a_file(tmp_path: Path) -> None:
     assert found.way == found.map.way == "implicit-dense"
     assert found.map.points(b.positions, b.triangles).shape == a.positions.shape
     assert any("not trained to its end" in said for said in run.warnings)
-    for model, words in ((None, "--model"), (tmp_path / "nothing", "cannot be read")):
-        with pytest.raises(CorrespondenceError, match=words):
-            match(a, b, "implicit-dense", none, Run(), model)
+    with pytest.raises(CorrespondenceError, match="nothing: the model cannot be read"):
+        match(a, b, "implicit-dense", none, Run(), tmp_path / "nothing")
+
+
+def test_without_a_file_the_shipped_model_maps() -> None:
+    a, b, none = known(1001, "chair"), known(1000, "chair"), np.zeros((0, 2), np.int64)
+    run = Run()
+    found = match(a.surface, b.surface, "implicit-dense", none, run)
+    by_file = match(a.surface, b.surface, "implicit-dense", none, Run(), SHIPPED)
+    assert run.warnings == []
+    np.testing.assert_array_equal(found.map.confidence, by_file.map.confidence)
+    np.testing.assert_array_equal(found.map.weights, by_file.map.weights)
+    true, right, missing = a.solid.partners(a.surface.positions, b.solid)
+    assert (found.map.confidence[missing] == 0.0).mean() > 0.6  # arms
+    assert (found.map.confidence[right] == 0.0).mean() < 0.1
+    error = np.linalg.norm(found.map.points(b.surface.positions, b.surface.triangles) - true, axis=1)[right]
+    assert (error < 0.1 * diagonal(b.surface.positions, b.surface.triangles)).mean() > 0.9
+
+
+def test_the_shipped_model_says_what_it_does_not_know() -> None:
+    chair, table = known(1000, "chair").surface, known(1000, "table").surface
+    run = Run()
+    mapped(chair, table, None, run)
+    assert len(run.warnings) == 1
+    assert run.warnings[0].startswith("the target is no chair as the shipped model of chairs knows them")
+    run = Run()
+    mapped(chair, table, SHIPPED, run)
+    assert run.warnings == []
 
 
 def test_a_model_that_comes_with_a_request_is_the_one_that_is_used(tmp_path: Path) -> None:
@@ -255,13 +329,13 @@ def test_a_model_that_comes_with_a_request_is_the_one_that_is_used(tmp_path: Pat
 def test_the_shipped_model_on_chairs_it_has_not_seen() -> None:
     """80 % of the points within a tenth of the diagonal, ahead of the nearest point; and which parts are missing."""
     shapes = [known(number, "chair") for number in range(1000, 1004)]
-    model = read_model(Path(data.__file__).parent / "chairs.safetensors")
+    model = read_model(SHIPPED)
     assert model.finished
     found = accuracy(answers(by_model(model, shapes), shapes, lambda step, steps: None))
     nearest = accuracy(answers(by_nearest(shapes), shapes, lambda step, steps: None))
     assert found.within(0.1) > max(0.9, nearest.within(0.1) + 0.1)
     assert found.area > nearest.area + 0.1
-    assert min(found.precision, found.recall) > 0.6
+    assert min(found.precision, found.recall) > 0.7  # four chairs are few
     assert found.missing < 0.2
 
 

@@ -107,6 +107,36 @@ def test_the_normal_term_really_has_a_gradient() -> None:
     assert carried_normals(places, (along[0], moved), places, normals) < loss
 
 
+def test_transports_gradient_is_that_of_the_exact_matching() -> None:
+    """Every point is pulled towards its partner of the cheapest matching, by one over the number of points."""
+    a, b = clouds(2, 40)
+    a.requires_grad_()
+    (gradient,) = torch.autograd.grad(transport(a, b, blur=0.001, last_rounds=400), a)
+    for points, others, found in zip(a.detach(), b, gradient, strict=True):
+        _, partner = linear_sum_assignment(torch.cdist(points, others).numpy())
+        wanted = functional.normalize(points - others[partner], dim=1) / (2 * len(points))
+        assert (found - wanted).norm() < 0.3 * wanted.norm()  # the plan keeps some width
+
+
+def test_gradients_are_those_of_finite_differences() -> None:
+    a, b = (cloud.requires_grad_() for cloud in clouds(3, 12))
+    generator = torch.Generator().manual_seed(0)
+    first, second, normals = (torch.randn((2, 12, 3), generator=generator).double() for _ in range(3))
+    first, second = (a.detach() + 0.01 * along for along in (first, second))
+    normals = functional.normalize(normals, dim=2)
+    members = torch.randint(12, (2, 5, 4), generator=generator)
+    check = torch.autograd.gradcheck
+    assert check(lambda x, y: chamfer(x, y, 0.1), (a, b))
+    assert check(
+        lambda x, y, z: carried_normals(x, (y, z), b.detach(), normals),
+        (a, first.requires_grad_(), second.requires_grad_()),
+    )
+    assert check(lambda x: patch_smoothness(x, members, 0.05), (a,))
+    assert check(known_pairs, (a, b))
+    assert check(self_reconstruction, (a, b))
+    assert check(lambda x: occupancy_error(x, b.detach().round()), (a,))
+
+
 def test_patches_are_balls() -> None:
     points = torch.rand((2, 400, 3), generator=torch.Generator().manual_seed(0))
     members = patch_members(points, 30, 8, 0.2, torch.Generator().manual_seed(1))

@@ -90,19 +90,23 @@ class Collection:
         def stacked(arrays: Sequence[Float64]) -> Tensor:
             return torch.as_tensor(np.stack(arrays), dtype=torch.float32, device=device)
 
+        def inside_first(samples: Float64) -> Float64:
+            return samples[np.argsort(-samples[:, 3], kind="stable")]
+
         self.count = len(shapes)
         self._points = stacked([shape.points for shape in shapes])
         self._normals = stacked([shape.normals for shape in shapes])
-        self._around = {r: stacked([shape.around[r] for shape in shapes]) for r in AROUND}
+        self._around = {r: stacked([inside_first(shape.around[r]) for shape in shapes]) for r in AROUND}
+        self._inside = {r: self._around[r][..., 3].sum(dim=1) for r in AROUND}  # how many, [S]
         self._boxes = stacked([shape.box for shape in shapes])
 
     def draw(self, shapes: Tensor, cloud: int, around: int, resolution: int, generator: torch.Generator) -> Batch:
-        """Random samples of some shapes [S]."""
+        """Random samples of some shapes [S]; as many inside as outside."""
         surface = torch.randint(self._points.shape[1], (len(shapes), cloud), generator=generator)
         grid = self._around[resolution]
-        some = torch.randint(grid.shape[1], (len(shapes), around), generator=generator)
-        of, surface, some = (index.to(grid.device) for index in (shapes[:, None], surface, some))
-        samples = grid[of, some]
+        chance = torch.rand((len(shapes), around), generator=generator)
+        of, surface, chance = (values.to(grid.device) for values in (shapes[:, None], surface, chance))
+        samples = grid[of, _halves(chance, self._inside[resolution][of], grid.shape[1])]
         return Batch(self._points[of, surface], self._normals[of, surface], samples[..., :3], samples[..., 3])
 
     def warp(self, shapes: Tensor, stretch: tuple[float, float], knots: int, generator: torch.Generator) -> Warp:
@@ -111,6 +115,14 @@ class Collection:
         chance = torch.rand((len(shapes), 3, knots), generator=generator)
         slopes = (low + (high - low) * chance) if knots == 1 else low * (high / low) ** chance
         return Warp.of(slopes.to(self._boxes), self._boxes[shapes.to(self._boxes.device)])
+
+
+def _halves(chance: Tensor, inside: Tensor, count: int) -> Tensor:
+    """Rows [S, N] by numbers in 0..1 [S, N]: the lower half of these among the first rows, ``inside`` [S, 1] many."""
+    first = torch.where(inside > 0, 0.5, 0.0)
+    low = chance < first
+    row = torch.where(low, chance / first * inside, inside + (chance - first) / (1.0 - first) * (count - inside))
+    return row.long().clamp(max=count - 1)
 
 
 @dataclass(frozen=True, eq=False)

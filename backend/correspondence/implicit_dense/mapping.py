@@ -3,6 +3,9 @@
 A point a of A and a point b of B belong together where the networks take each to the other: a is near
 g(z_A, f(z_B, b)), b is near g(z_B, f(z_A, a)), both face one way, and their embeddings agree. The published map looks
 only at the first.
+
+A part that B lacks lands on some part of B that is another part's: the way back from there leads elsewhere. The
+confidence is how far it leads astray, over the surroundings of a point.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import torch
 from scipy.spatial import cKDTree
 from torch import Tensor
 
+from backend import data
 from backend.correspondence.correspondence import CorrespondenceError
 from backend.correspondence.dense_map import DenseMap
 from backend.correspondence.implicit_dense.data import placed
@@ -29,14 +33,15 @@ from backend.geometry.triangles import area_vectors, unit, vertex_normals
 from backend.training.run import Run
 
 WAY = "implicit-dense"
+SHIPPED = Path(data.__file__).parent / "chairs.safetensors"  # what maps where no model is named
 CLOUD = 2048  # surface points for the code of a shape
 CANDIDATES = 8192  # surface points of the target besides its vertices
 NORMAL = 0.2  # diagonals that a difference of 1 between two unit normals counts as
 EMBEDDING = 0.1  # diagonals that a difference of 1 between two embeddings counts as
-FADE = 0.2  # diagonals: a point that misses by so much has lost 1 - 1 / e of its confidence
-AROUND = 12  # points of the cloud over which that is averaged: what is missing is a part, no point
-TOGETHER = 0.05  # diagonals that a difference of 1 between normals counts as among those
+ASTRAY = 0.18  # diagonals: a point that is led astray by so much has lost half of its confidence
+AROUND = 48  # points of the cloud over which that is averaged: what is missing is a part, no point
 THRESHOLD = 0.5  # of the confidence: a point below has no counterpart
+UNLIKE = 0.025  # diagonals by which the shipped model misses the points of a shape unlike those it was trained on
 MOSTLY = 0.6  # of the source without a counterpart is worth a word
 ROWS = 512  # points compared at once
 SEED = 0  # of the surface samples
@@ -98,11 +103,9 @@ def match_points(
         there = _Sides.of(networks, b, theirs, a)
         here, cloud = (_Sides.of(networks, a, points, b) for points in (ours, a.cloud))
         index, _ = _nearest(here, there, check)
-        missed = _nearest(cloud, there, check)[1].numpy().astype(np.float64)
-        differ = (here.embedding - there.embedding[index]).abs().amax(dim=1).numpy()
-    tree = cKDTree(_oriented(a.cloud))
-    missed = missed[tree.query(_oriented(ours), k=AROUND)[1]].mean(axis=1)
-    confidence = (1.0 - differ) * np.exp(-((missed / FADE) ** 2))
+        astray = _astray(cloud, there, check).numpy().astype(np.float64)
+    around = cKDTree(a.cloud.places).query(ours.places, k=AROUND)[1]
+    confidence = 0.5 ** ((astray[around].mean(axis=1) / ASTRAY) ** 2)
     return Matches(index.numpy().astype(np.int64), confidence)
 
 
@@ -122,19 +125,26 @@ def dense_map(
 
 
 def mapped(source: WorkingMesh, target: WorkingMesh, model: Path | bytes | None, run: Run) -> DenseMap:
-    """``dense_map`` by the model of a file, or of its bytes. Raises ``CorrespondenceError`` where there is none."""
-    if model is None:
-        raise CorrespondenceError(
-            "implicit-dense needs a model that `correspond-train` has made of a folder of such shapes; name it with "
-            "--model"
-        )
-    name = model.name if isinstance(model, Path) else "the model"
+    """``dense_map`` by the model of a file, or of its bytes, or by the shipped one where there is neither.
+
+    Raises ``CorrespondenceError`` for a file that cannot be read.
+    """
+    shipped = model is None
+    name = "the shipped model of chairs" if shipped else model.name if isinstance(model, Path) else "the model"
+    model = model or SHIPPED
     try:
         trained = read_model(model) if isinstance(model, Path) else model_of(model, name)
     except OSError as error:
         raise CorrespondenceError(f"{model!s}: the model cannot be read ({error.strerror or error})") from error
     if not trained.finished:
         run.warn(f"{name} is not trained to its end; `correspond-train --resume` goes on with it")
+    for role, surface in (("source", source), ("target", target)) if shipped else ():
+        if (missed := _returned(trained, surface)) > UNLIKE:
+            run.warn(
+                f"the {role} is no chair as {name} knows them, upright along z and facing along -y (it misses the "
+                f"surface by {missed:.1%} of its size); make a model of such shapes with `correspond-train` and name "
+                "it (--model)"
+            )
     found = dense_map(trained, source, target, check=run.progress)
     lost = int((found.confidence == 0.0).sum())
     run.facts["without_counterpart"] = lost
@@ -144,6 +154,14 @@ def mapped(source: WorkingMesh, target: WorkingMesh, model: Path | bytes | None,
             "kind of shapes, or these lie in another way than the ones it was trained on"
         )
     return found
+
+
+def _returned(model: DenseModel, surface: WorkingMesh) -> float:
+    """How far the points of a surface are from where their own embeddings lead on it, in diagonals."""
+    shape = Shape.of(model, surface)
+    with torch.no_grad():
+        back = _Sides.of(model.networks, shape, shape.cloud, shape)
+        return float((back.other - back.own).norm(dim=1).mean())
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,6 +180,10 @@ class _Sides:
         image = networks.inverse(other.code, embedding)[0]
         return _Sides(own, _tensor(points.normals), embedding[0], image)
 
+    def some(self, index: Tensor) -> _Sides:
+        """Those of the numbers [K]."""
+        return _Sides(self.own[index], self.normals[index], self.embedding[index], self.other[index])
+
 
 def _nearest(here: _Sides, there: _Sides, check: Callable[[int, int], None]) -> tuple[Tensor, Tensor]:
     """Which of ``there`` belongs to each of ``here`` [N], and by how much they miss [N], in diagonals."""
@@ -176,8 +198,17 @@ def _nearest(here: _Sides, there: _Sides, check: Callable[[int, int], None]) -> 
     return torch.cat(index), torch.cat(missed)
 
 
-def _oriented(points: Points) -> Float64:
-    return np.concatenate([points.places, TOGETHER * points.normals], axis=1)
+def _astray(cloud: _Sides, there: _Sides, check: Callable[[int, int], None]) -> Tensor:
+    """How far the way there and back leads from each point of ``cloud`` [N], in diagonals.
+
+    Where its answer has a better match, the distance to that, which counts another normal as another place, and by how
+    much better that match is.
+    """
+    index, missed = _nearest(cloud, there, check)
+    back, least = _nearest(there.some(index), cloud, check)
+    apart = torch.cat([cloud.own - cloud.own[back], NORMAL * (cloud.normals - cloud.normals[back])], dim=1)
+    astray: Tensor = apart.norm(dim=1) + missed - least
+    return astray
 
 
 def _candidates(shape: Shape) -> tuple[Points, Int64, Float64]:
