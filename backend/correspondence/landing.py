@@ -10,14 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from backend.correspondence.correspondence import Correspondence, CorrespondenceError
+from backend.correspondence.fit import Fit
 from backend.geometry.distance import closest_on_surface
 from backend.geometry.edges import edges_of
-from backend.geometry.gradient_domain import GradientDomain
 from backend.geometry.normalise import similarity_alignment
 from backend.geometry.triangles import area_vectors, vertex_normals
 
@@ -36,7 +35,6 @@ NEIGHBOURS = 8  # pairs that a pair is compared with
 TORN = 4.0  # a pair whose neighbours went this many times farther apart than is usual is wrong
 NEAR = 0.01  # distance, in target diagonals, at which a vertex is put on the surface whatever its normal
 SPREAD = 1e-9  # share of the target's size that the pairs must reach over
-LONE_WEIGHT = 1e-6  # keeps a component without any pair where the alignment puts it
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +78,7 @@ def land(
         )
     moved = similarity_alignment(target[trusted.target], source[trusted.source], trusted.weights).apply(source)
     size = float(np.linalg.norm(np.ptp(target, axis=0)))
-    fit = _Fit(source, triangles, moved)
+    fit = Fit(moved, triangles)
     pose = moved
     for step in range(MATCH_STEPS):
         check(step, MATCH_STEPS + SURFACE_STEPS)
@@ -90,15 +88,15 @@ def land(
         pose = fit.solve(pose, goals, MATCH_WEIGHT * trust, ROUNDS)
     for step in range(SURFACE_STEPS):
         check(MATCH_STEPS + step, MATCH_STEPS + SURFACE_STEPS)
-        facing = _closest(pose, triangles, target, target_triangles, weights > 0)
+        met = facing(pose, triangles, target, target_triangles, weights > 0)
         match = MATCH_WEIGHT * weights * _trust(pose, goals, weights, OUTLIER * size)
-        pull = SURFACE_WEIGHT * facing.valid * (1.0 + PULL * (step / (SURFACE_STEPS - 1)) ** 2)
+        pull = SURFACE_WEIGHT * met.valid * (1.0 + PULL * (step / (SURFACE_STEPS - 1)) ** 2)
         total = match + pull
-        mixed = match[:, None] * goals + pull[:, None] * facing.points
+        mixed = match[:, None] * goals + pull[:, None] * met.points
         pose = fit.solve(pose, mixed / np.where(total > 0, total, 1.0)[:, None], total, 2)
-    facing = _closest(pose, triangles, target, target_triangles, weights > 0)
-    landed = facing.valid | (facing.inside & (np.linalg.norm(facing.points - pose, axis=1) < NEAR * size))
-    pose = np.where(landed[:, None], facing.points, pose)
+    met = facing(pose, triangles, target, target_triangles, weights > 0)
+    landed = met.valid | (met.inside & (np.linalg.norm(met.points - pose, axis=1) < NEAR * size))
+    pose = np.where(landed[:, None], met.points, pose)
     # An exact table leaves no roughness of its own: then it is met exactly.
     sure = (weights > 0) & (np.linalg.norm(pose - goals, axis=1) < OUTLIER * size)
     exact = np.where(sure[:, None], goals, pose)
@@ -108,38 +106,11 @@ def land(
 
 
 @dataclass(frozen=True, eq=False)
-class _Facing:
-    points: Float  # [W, 3], on the target
+class Facing:
+    faces: Int  # [W], of the target
+    points: Float  # [W, 3], on them
     valid: NDArray[np.bool_]  # [W], a counterpart by place and normal
     inside: NDArray[np.bool_]  # [W], not beyond the target's open border
-
-
-class _Fit:
-    """Local-global steps of the smoothness energy around a start pose."""
-
-    def __init__(self, source: Float, triangles: Int, start: Float) -> None:
-        self._domain = GradientDomain(start, triangles)
-        self._start = start
-        self._area = np.bincount(triangles.ravel(), np.repeat(self._domain.areas, 3) / 3, len(source))
-        n, m = len(source), len(triangles)
-        # Averages triangle values over the ring of triangles around each: faces -> vertices -> faces.
-        incidence = sp.csr_matrix((np.ones(3 * m), (np.repeat(np.arange(m), 3), triangles.ravel())), shape=(m, n))
-        gather = sp.diags(1.0 / np.maximum(self._area, 1e-300) / 3) @ incidence.T @ sp.diags(self._domain.areas)
-        self._smooth = (incidence @ gather / 3.0).tocsr()
-
-    def roughness(self, pose: Float) -> float:
-        """How much the deformation of the triangles differs from that of their neighbours."""
-        gradients = self._domain.gradients(pose).reshape(-1, 9)
-        return float(np.average(np.abs(gradients - self._smooth @ gradients).sum(axis=1), weights=self._domain.areas))
-
-    def solve(self, pose: Float, goals: Float, weights: Float, rounds: int) -> Float:
-        """``rounds`` local-global steps for vertex goals [W, 3] with ``weights`` [W] relative to the smoothness."""
-        anchors = np.where((weights > 0)[:, None], goals, pose)
-        system = self._domain.system(weights + LONE_WEIGHT)
-        for _ in range(rounds):
-            gradients = self._smooth @ self._domain.gradients(pose).reshape(-1, 9)
-            pose = system.solve(gradients.reshape(-1, 3, 3), anchors)
-        return pose
 
 
 def _goals(correspondence: Correspondence, target: Float, n: int) -> tuple[Float, Float]:
@@ -171,9 +142,9 @@ def _consistent(source: Float, correspondence: Correspondence, target: Float) ->
     return np.asarray(stretch <= TORN * np.median(stretch))
 
 
-def _closest(pose: Float, triangles: Int, target: Float, target_triangles: Int, matched: NDArray[np.bool_]) -> _Facing:
+def facing(pose: Float, triangles: Int, target: Float, target_triangles: Int, matched: NDArray[np.bool_]) -> Facing:
     """Closest target points; invalid where normals disagree, and on the open border for vertices without a match."""
-    distance, face, points = closest_on_surface(pose, target, target_triangles)
+    distance, faces, points = closest_on_surface(pose, target, target_triangles)
     edges = edges_of(target_triangles)
     inside = np.ones(len(pose), bool)
     if edges.open.any():
@@ -188,5 +159,5 @@ def _closest(pose: Float, triangles: Int, target: Float, target_triangles: Int, 
         size = float(np.linalg.norm(np.ptp(target, axis=0)))
         inside = matched | (gap > 1e-9 * size) | (distance < 1e-9 * size)
     ours = vertex_normals(pose, triangles)
-    theirs = area_vectors(target, target_triangles)[face]
-    return _Facing(points, inside & ((ours * theirs).sum(axis=1) >= 0.0), inside)
+    theirs = area_vectors(target, target_triangles)[faces]
+    return Facing(faces, points, inside & ((ours * theirs).sum(axis=1) >= 0.0), inside)

@@ -28,10 +28,14 @@ class MapEnergy:
     coverage: Tensor  # [B] in 0..1, share of the target's samples that are met
 
     @property
+    def unsided(self) -> Tensor:
+        """What does not look at the sides of faces [B]."""
+        return self.distortion + ORTHOGONAL_WEIGHT * self.orthogonality
+
+    @property
     def total(self) -> Tensor:
         """By which maps are compared [B]."""
-        turned = ORIENTATION_WEIGHT * (1.0 - self.orientation)
-        return self.distortion + ORTHOGONAL_WEIGHT * self.orthogonality + turned
+        return self.unsided + ORIENTATION_WEIGHT * (1.0 - self.orientation)
 
 
 class Judge:

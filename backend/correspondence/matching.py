@@ -7,19 +7,19 @@ from pathlib import Path
 
 import numpy as np
 
-from backend.correspondence.correspondence import Correspondence, CorrespondenceError
+from backend.correspondence.correspondence import CorrespondenceError
 from backend.correspondence.dense_map import DenseMap
-from backend.correspondence.registration import registered
-from backend.correspondence.spectral import SpectralMatch, spectral_match
+from backend.correspondence.registration import register_landmarks, register_map
+from backend.correspondence.spectral import CLOSE, SpectralMatch, spectral_match
 from backend.geometry.arrays import Int64
 from backend.geometry.repair import WorkingMesh
 from backend.training.run import Run
 
 WAYS = ("auto", "vertex-order", "landmarks", "spectral", "nonrigid", "implicit-dense")
 ACCEPTED = 0.25  # energy of a spectral map up to which the shapes are nearly the same but for their pose
-CLOSE = 1.15  # a second map whose energy is within this factor of the best may be the right one
+WHOLE = 0.7  # share of a shape that its largest part needs for the match of that part to be one of the shape
 FEWEST = 3  # landmarks that fix a similarity
-LEAST = 0.01  # trust that a pair of a doubtful vertex keeps in the registration
+LEAST = 0.01  # trust that a doubtful vertex keeps in the registration
 DOUBTED = 0.5  # of the trust is left where a close second map leads elsewhere
 
 
@@ -59,30 +59,41 @@ def match(
 
 def _automatic(source: WorkingMesh, target: WorkingMesh, landmarks: Int64, run: Run, *, spectral_only: bool) -> Matched:
     """The spectral map where it is good or alone was asked for; otherwise registration, if there are landmarks."""
-    found = spectral_match(source, target, landmarks, run.device, run.progress)
+    led = len(landmarks) >= FEWEST and not spectral_only
+    try:
+        found = spectral_match(source, target, landmarks, run.device, run.progress)
+    except CorrespondenceError as error:
+        if not led:
+            raise
+        return Matched(_by_landmarks(source, target, landmarks, run), "nonrigid", (f"{error}: the landmarks led",))
     facts: dict[str, float | int | str | None] = {"map_energy": found.energy, "runner_up_energy": found.runner_up}
-    if found.energy <= ACCEPTED:
+    if found.energy <= ACCEPTED and found.share >= WHOLE:
         return Matched(_settled(source, target, landmarks, found, run), "spectral", _doubts(source, found), facts)
     differ = f"the shapes differ by more than their pose (energy {found.energy:.2f}, to be trusted below {ACCEPTED})"
-    if len(landmarks) >= FEWEST and not spectral_only:
+    if found.share < WHOLE:
+        differ = (
+            f"the largest connected part is only {found.share:.0%} of a shape, and one part alone is matched by shape"
+        )
+    if led:
         said = f"{differ}, so the {len(landmarks)} landmarks alone led; more of them where it looks wrong help most"
         return Matched(_by_landmarks(source, target, landmarks, run), "nonrigid", (said,), facts)
     said = f"{differ}: pick five or more landmarks on both, at the ends of limbs and where the shapes differ"
-    weak = replace(found.map, confidence=ACCEPTED / found.energy * found.map.confidence)
+    trusted = min(ACCEPTED / found.energy, 1.0) ** 2 * found.share
+    weak = replace(found.map, confidence=trusted * found.map.confidence)
     return Matched(weak, "spectral" if spectral_only else "none", (said,), facts)
 
 
 def _settled(source: WorkingMesh, target: WorkingMesh, landmarks: Int64, found: SpectralMatch, run: Run) -> DenseMap:
     """The spectral map, registered, so that it is smooth and lies on the surface."""
-    trust = found.map.confidence
-    if _close(found):
-        trust = np.where(found.differs, DOUBTED * trust, trust)
-    ends = found.map.vertices(target.triangles)
-    trust = np.maximum(trust, LEAST) * found.map.weights.any(axis=1)
-    ends[landmarks[:, 0]], trust[landmarks[:, 0]] = landmarks[:, 1], 1.0
-    known = np.flatnonzero(trust)
-    pairs = Correspondence(known, ends[known], trust[known], "spectral")
-    return replace(registered(source, target, pairs, run.progress), way="spectral")
+    known = found.map.weights.any(axis=1)
+    trust = np.maximum(found.map.confidence, LEAST) * known
+    settled = register_map(source, target, replace(found.map, confidence=trust), landmarks, run.progress)
+    confidence = settled.confidence * known
+    if found.mirrored:
+        confidence = DOUBTED * confidence
+    elif _close(found):
+        confidence = np.where(found.differs, DOUBTED * confidence, confidence)
+    return replace(settled, confidence=confidence, way="spectral")
 
 
 def _by_order(source: WorkingMesh, target: WorkingMesh) -> DenseMap:
@@ -105,8 +116,7 @@ def _by_landmarks(source: WorkingMesh, target: WorkingMesh, landmarks: Int64, ru
             f"there are {len(landmarks)} landmarks on the two surfaces, and {FEWEST} or more are needed to lay one "
             "over the other; ten, spread over the shape, make a good match"
         )
-    pairs = Correspondence(landmarks[:, 0], landmarks[:, 1], np.ones(len(landmarks)), "landmarks")
-    return registered(source, target, pairs, run.progress)
+    return register_landmarks(source, target, landmarks, run.progress)
 
 
 def _close(found: SpectralMatch) -> bool:
@@ -115,6 +125,8 @@ def _close(found: SpectralMatch) -> bool:
 
 
 def _doubts(source: WorkingMesh, found: SpectralMatch) -> tuple[str, ...]:
+    if found.mirrored:
+        return ("one shape looks like the mirror image of the other: mirror one, or pick five landmarks or more",)
     if not _close(found) or not found.differs.any():
         return ()
     middle = source.positions[found.differs].mean(axis=0)

@@ -1,8 +1,9 @@
 """``spectral``: matches two shapes that are nearly the same but for their pose, by their vibrations.
 
 Many coarse functional maps are tried: two for every likely way to pair the shapes' extremities, with and without regard
-to orientation, and some without any. All are grown on samples and judged without knowing the truth; the best one is
-grown again on many vertices, both ways. Only the largest connected part of either surface is looked at.
+to orientation, some without any, and one that leaves the shapes as they lie over each other. All are grown on samples
+and judged without knowing the truth; the best one is grown again on many vertices, both ways. Only the largest
+connected part of either surface is looked at.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 import torch
 from scipy.spatial import cKDTree
 
+from backend.correspondence.alignment import coarse_alignment
 from backend.correspondence.correspondence import CorrespondenceError
 from backend.correspondence.dense_map import DenseMap
 from backend.correspondence.extremities import assignments, extremities_of
@@ -37,8 +39,14 @@ COUNT = 150  # eigenfunctions
 FEWEST = 20  # vertices: shapes with less have no vibrations to speak of
 FIRST = 15  # eigenfunctions of the maps fitted to descriptors
 SAMPLED = 45  # to which all maps are grown on samples
-STEPS = (2, 3)  # eigenfunctions added at a time, on samples and on the surfaces
+STEP = 2  # eigenfunctions added at a time there
+AGAIN = 10  # with which the best map begins anew on the surfaces: more of them keep what the samples got wrong
+LYING = 0  # number of that map
+MIRRORED = (
+    0.6  # of the energy, without what the sides of faces count, up to which a map that turns them over is far better
+)
 TRIED = 12  # ways to pair the extremities
+CLOSE = 1.15  # a map whose energy is within this factor of the best may be the right one
 SAME = 0.1  # mean distance between two maps on the target, in square roots of its area, up to which they are one
 
 Check = Callable[[int, int], None]
@@ -52,6 +60,8 @@ class SpectralMatch:
     energy: float
     runner_up: float | None  # energy of the second map, if there is one
     differs: Flags  # [V], source vertices that the second map leads elsewhere
+    share: float  # of their area that the two largest parts have, the smaller of the two
+    mirrored: bool  # a map that turns all faces over would be a far better one
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +70,7 @@ class _Shape:
 
     vertices: Int64  # of the whole surface
     faces: Int64  # of the whole surface
+    share: float  # of its area
     spectrum: Spectrum
     geodesics: Geodesics
     signature: Described
@@ -77,11 +88,15 @@ class _Shape:
         spectrum = spectrum_of(surface.positions[vertices], compact.reshape(-1, 3), COUNT)
         geodesics = Geodesics(spectrum.positions, spectrum.triangles)
         signature = described(spectrum, wave_kernel_signature(spectrum), FIRST)
-        return _Shape(vertices, faces, spectrum, geodesics, signature)
+        return _Shape(vertices, faces, float(area.max() / area.sum()), spectrum, geodesics, signature)
 
     def with_bells(self, distances: Float64) -> Described:
         """The signature and bells around landmarks, from their distances [L, V]."""
         return self.signature.beside(described(self.spectrum, landmark_bells(distances), FIRST))
+
+    def alone(self) -> WorkingMesh:
+        """The part as a surface of its own."""
+        return WorkingMesh(self.spectrum.positions, self.spectrum.triangles, np.arange(len(self.vertices)), ())
 
     def place(self, vertices: Int64) -> Int64:
         """The numbers [L] of vertices of the whole surface in this part; -1 for those of other parts."""
@@ -100,13 +115,19 @@ def spectral_match(
     known = known[(known >= 0).all(axis=1)]
     coarse = np.stack(list(_coarse_maps(a, b, known, check)))
     first = torch.as_tensor(coarse, dtype=torch.float32, device=device)
-    maps, sampled = grown_on_samples(*samples, first, min(SAMPLED, top), STEPS[0])
-    energy = Judge(a.spectrum, b.spectrum, samples)(maps, sampled).total.cpu().numpy()
+    maps, sampled = grown_on_samples(*samples, first, min(SAMPLED, top), STEP)
+    judged = Judge(a.spectrum, b.spectrum, samples)(maps, sampled)
     points = sampled.cpu().numpy()
-    energy = energy + _missed(a, b, samples, points, known)
+    energy = judged.total.cpu().numpy() + _missed(a, b, samples, points, known)
     order = np.argsort(energy)
-    again = maps[order[0]][:FIRST, :FIRST]  # from the start, now both ways: what merged on the way comes apart
-    final = grown(a.spectrum, b.spectrum, again, top, STEPS[1], check)
+    order = order[order != LYING]
+    lying = _apart(points[[order[0], LYING]], b.spectrum.positions[samples[1].vertices])[1].mean()
+    if lying > SAME and energy[LYING] <= CLOSE * energy[order[0]]:  # nobody turns a ball without need
+        order = np.concatenate([[LYING], order])
+    turned = judged.unsided[judged.orientation < 0.0]
+    mirrored = bool(len(turned)) and float(turned.min()) < MIRRORED * float(judged.unsided[int(order[0])])
+    again = maps[order[0]][:AGAIN, :AGAIN]  # from the start, now both ways: what merged on the way comes apart
+    final = grown(a.spectrum, b.spectrum, again, top, check)
     apart = _apart(points[order], b.spectrum.positions[samples[1].vertices])  # [B, S]
     others = np.flatnonzero(apart.mean(axis=1) > SAME)
     differs = np.zeros(len(source.positions), bool)
@@ -116,11 +137,13 @@ def spectral_match(
         differs[a.vertices] = (apart[others[0]] > SAME)[nearest]
     found = points_of_map(a.spectrum, b.spectrum, final)
     runner_up = float(energy[order[others[0]]]) if len(others) else None
-    return SpectralMatch(_on_whole(found, a, b, len(source.positions)), float(energy[order[0]]), runner_up, differs)
+    whole = _on_whole(found, a, b, len(source.positions))
+    return SpectralMatch(whole, float(energy[order[0]]), runner_up, differs, min(a.share, b.share), mirrored)
 
 
 def _coarse_maps(a: _Shape, b: _Shape, landmarks: Int64, check: Check) -> Iterator[Float64]:
-    """First guesses [k, k]. Where landmarks [L, 2] are known, all of them are near to them."""
+    """First guesses [k, k]; number ``LYING`` first. Where landmarks [L, 2] are known, all others are near to them."""
+    yield _lying(a, b, check)
     here, there = a.geodesics.from_vertices(landmarks[:, 0]), b.geodesics.from_vertices(landmarks[:, 1])
     ends = extremities_of(a.spectrum, a.geodesics), extremities_of(b.spectrum, b.geodesics)
     pairings = assignments(*ends, TRIED)
@@ -137,6 +160,13 @@ def _coarse_maps(a: _Shape, b: _Shape, landmarks: Int64, check: Check) -> Iterat
     known = (a.with_bells(here), b.with_bells(there)) if len(landmarks) else (a.signature, b.signature)
     for orientation in (-1, 0, 1):
         yield fitted_map(*known, orientation)
+
+
+def _lying(a: _Shape, b: _Shape, check: Check) -> Float64:
+    """The map to the nearest vertices once one shape is laid over the other."""
+    over = coarse_alignment(a.alone(), b.alone(), check).apply(b.spectrum.positions)
+    nearest = cKDTree(over).query(a.spectrum.positions)[1]
+    return a.spectrum.coefficients(b.spectrum.functions[nearest][:, :FIRST])[:FIRST]
 
 
 def _missed(a: _Shape, b: _Shape, samples: tuple[Sampled, Sampled], points: Int64, landmarks: Int64) -> Float64:

@@ -18,6 +18,8 @@ from backend.geometry.spectrum import Spectrum
 CHUNK = 1 << 24  # distances held at once
 DENSE = 2500  # vertices of each shape on which one map is grown
 SAMPLES = 600  # vertices of each shape on which many maps are compared
+FINE = 45  # eigenfunctions from where on they are added
+STEPS = (2, 3)  # at a time, before and after that
 
 
 def nearest_rows(points: Tensor, among: Tensor) -> Tensor:
@@ -62,7 +64,6 @@ def grown(
     target: Spectrum,
     coarse: Tensor,  # [k0, k0]
     k: int,
-    step: int,
     check: Callable[[int, int], None],  # (step, steps); may raise to stop
 ) -> Tensor:
     """One map, grown both ways at once to C [k, k], on at most ``DENSE`` vertices of each shape.
@@ -76,7 +77,7 @@ def grown(
         check(size - first, k - first)
         there = nearest_rows(a[:, :size] @ found, b[:, :size])
         back = nearest_rows(b[:, :size] @ found.T, a[:, :size])
-        size = min(size + step, k)
+        size = min(size + STEPS[size >= FINE], k)
         left = torch.cat([a, a[back]])[:, :size].double()
         right = torch.cat([b[there], b])[:, :size].double()
         found = torch.linalg.solve(left.T @ left, left.T @ right).float()
