@@ -34,6 +34,9 @@ KEPT = 0.7  # share of the nearest points that counts; the rest may have no coun
 SCALE_REACH = 1.6  # factor by which the scale may leave its start
 SAME_SCALE = 3.0  # meshes whose sizes differ by less may have been made to one scale
 UNLIKE = 0.067  # best mean distance, in radii, at which half a turn must bring the surfaces nearer by a factor of 2
+AS_GOOD = (
+    0.1  # half a turn must bring the surfaces nearer by this share, however alike they are: balls stay as they lie
+)
 STEEP = 4  # power of that distance with which the factor grows
 
 
@@ -90,7 +93,9 @@ def coarse_alignment(
         end = _closest_points(many[0], many[1], start, STEPS[1])
         ends.append((_distance(many[0], many[1], end), end))
     unlike = min(distance for distance, _ in ends) / UNLIKE
-    best = min(ends, key=lambda entry: entry[0] * (1.0 + unlike**STEEP * _angle(entry[1].rotation) / np.pi))[1]
+    best = min(
+        ends, key=lambda entry: entry[0] * (1.0 + (AS_GOOD + unlike**STEEP) * _angle(entry[1].rotation) / np.pi)
+    )[1]
     scale = best.scale * size / other_size
     found = Similarity(best.rotation, scale, middle + size * best.translation - scale * best.rotation @ other)
     solid = all(edges_of(surface.triangles).closed for surface in (source, target))

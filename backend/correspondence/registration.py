@@ -24,13 +24,12 @@ from backend.geometry.edges import edges_of
 from backend.geometry.geodesics import Geodesics
 from backend.geometry.normalise import similarity_alignment
 from backend.geometry.repair import WorkingMesh
-from backend.geometry.sampling import farthest_points
 from backend.geometry.triangles import areas, unit, vertex_normals
 
+SEED = 0  # of the choice of samples
 SAMPLES = 5000  # of either surface that look for their partners
 SIMILAR = 0.9  # of the triangles' freedom to shear is taken
-ROUNDS = 4  # local-global rounds of each step, and of the first pose
-FIRST_ROUNDS = 30
+ROUNDS = 4  # local-global rounds of each step
 HELD = 1200.0  # weight of a landmark against the smoothness of the triangles around it
 GUESSED = 0.1  # of a vertex where a map leads it, at first
 NARROW = 0.01  # difference, in square roots of the area, at which a partner loses most of its say, at least
@@ -51,14 +50,15 @@ Check = Callable[[int, int], None]
 class Schedule:
     """How the rounds change."""
 
+    first: int  # local-global rounds of the first pose
     steps: int
     guess: float  # what the guess counts against place at first; 0 at the end
     normal: float  # what a normal counts against place, in square roots of the area
     weights: tuple[float, float]  # of a partner, at first and at the end
 
 
-BY_LANDMARKS = Schedule(steps=20, guess=0.7, normal=0.2, weights=(0.003, 0.1))
-BY_MAP = Schedule(steps=10, guess=0.2, normal=0.1, weights=(0.1, 1.0))
+BY_LANDMARKS = Schedule(first=30, steps=20, guess=0.7, normal=0.2, weights=(0.003, 0.1))
+BY_MAP = Schedule(first=10, steps=10, guess=0.2, normal=0.1, weights=(0.1, 1.0))
 
 
 def register_landmarks(source: WorkingMesh, target: WorkingMesh, landmarks: Int64, check: Check) -> DenseMap:
@@ -71,7 +71,7 @@ def register_landmarks(source: WorkingMesh, target: WorkingMesh, landmarks: Int6
     guess = _shares(a, landmarks[:, 0]), _shares(b, landmarks[:, 1])
     there = nearest_rows(*(torch.as_tensor(each, dtype=torch.float32) for each in guess)).numpy()
     bending = _Bending(a, b, rest, guess, landmarks)
-    start = bending.first(rest, b.positions[there], np.full(len(rest), BY_LANDMARKS.weights[0]))
+    start = bending.first(rest, b.positions[there], np.full(len(rest), BY_LANDMARKS.weights[0]), BY_LANDMARKS)
     return _map_of(a, b, bending.bent(start, BY_LANDMARKS, check), landmarks, np.zeros(len(rest)))
 
 
@@ -82,7 +82,7 @@ def register_map(source: WorkingMesh, target: WorkingMesh, found: DenseMap, land
     goals = found.points(b.positions, b.triangles)
     rest = similarity_alignment(goals[known], a.positions[known], found.confidence[known]).apply(a.positions)
     bending = _Bending(a, b, rest, (goals / _size(b), b.positions / _size(b)), landmarks, known)
-    pose = bending.first(np.where(known[:, None], goals, rest), goals, GUESSED * found.confidence)
+    pose = bending.first(np.where(known[:, None], goals, rest), goals, GUESSED * found.confidence, BY_MAP)
     pose = bending.bent(pose, BY_MAP, check)
     away = np.linalg.norm(pose - goals, axis=1) / _size(b)
     doubt = np.where(known, away / FAR + 1.0 - found.confidence, 1.0)
@@ -106,12 +106,12 @@ class _Bending:
         self._size = _size(target)
         self._normals = unit(vertex_normals(target.positions, target.triangles))
         everywhere = np.arange(len(rest)) if known is None else np.flatnonzero(known)
-        self._ours = everywhere[_spread(source.positions[everywhere])]
-        self._theirs = _spread(target.positions)
+        self._ours = everywhere[_spread(len(everywhere))]
+        self._theirs = _spread(len(target.positions))
 
-    def first(self, pose: Float64, goals: Float64, weights: Float64) -> Float64:
+    def first(self, pose: Float64, goals: Float64, weights: Float64, schedule: Schedule) -> Float64:
         """The rest pose bent towards guessed ``goals`` [V, 3] and the landmarks."""
-        return self._towards(pose, weights[:, None] * goals, weights.copy(), FIRST_ROUNDS)
+        return self._towards(pose, weights[:, None] * goals, weights.copy(), schedule.first)
 
     def bent(self, pose: Float64, schedule: Schedule, check: Check) -> Float64:
         """The pose [V, 3] after all rounds."""
@@ -182,8 +182,9 @@ def _robust(apart: Float64, scale: float) -> Float64:
     return np.asarray(1.0 / (1.0 + (apart / scale) ** 2) ** 2)
 
 
-def _spread(positions: Float64) -> Int64:
-    return farthest_points(positions, SAMPLES) if len(positions) > SAMPLES else np.arange(len(positions))
+def _spread(count: int) -> Int64:
+    """At most ``SAMPLES`` of ``count`` numbers."""
+    return np.arange(count) if count <= SAMPLES else np.sort(np.random.default_rng(SEED).permutation(count)[:SAMPLES])
 
 
 def _size(surface: WorkingMesh) -> float:

@@ -26,7 +26,7 @@ from backend.correspondence.functional_map import (
     landmark_bells,
     wave_kernel_signature,
 )
-from backend.correspondence.map_energy import Judge
+from backend.correspondence.map_energy import Judge, MapEnergy
 from backend.correspondence.spectral_points import points_of_map
 from backend.correspondence.zoomout import Sampled, grown, grown_on_samples
 from backend.geometry.arrays import Flags, Float64, Int64
@@ -124,8 +124,6 @@ def spectral_match(
     lying = _apart(points[[order[0], LYING]], b.spectrum.positions[samples[1].vertices])[1].mean()
     if lying > SAME and energy[LYING] <= CLOSE * energy[order[0]]:  # nobody turns a ball without need
         order = np.concatenate([[LYING], order])
-    turned = judged.unsided[judged.orientation < 0.0]
-    mirrored = bool(len(turned)) and float(turned.min()) < MIRRORED * float(judged.unsided[int(order[0])])
     again = maps[order[0]][:AGAIN, :AGAIN]  # from the start, now both ways: what merged on the way comes apart
     final = grown(a.spectrum, b.spectrum, again, top, check)
     apart = _apart(points[order], b.spectrum.positions[samples[1].vertices])  # [B, S]
@@ -138,7 +136,8 @@ def spectral_match(
     found = points_of_map(a.spectrum, b.spectrum, final)
     runner_up = float(energy[order[others[0]]]) if len(others) else None
     whole = _on_whole(found, a, b, len(source.positions))
-    return SpectralMatch(whole, float(energy[order[0]]), runner_up, differs, min(a.share, b.share), mirrored)
+    share = min(a.share, b.share)
+    return SpectralMatch(whole, float(energy[order[0]]), runner_up, differs, share, _mirrored(judged))
 
 
 def _coarse_maps(a: _Shape, b: _Shape, landmarks: Int64, check: Check) -> Iterator[Float64]:
@@ -177,6 +176,12 @@ def _missed(a: _Shape, b: _Shape, samples: tuple[Sampled, Sampled], points: Int6
     nearest = cKDTree(places).query(a.spectrum.positions[landmarks[:, 0]])[1]
     led = b.spectrum.positions[samples[1].vertices][points[:, nearest]]  # [B, L, 3]
     return np.asarray(np.linalg.norm(led - b.spectrum.positions[landmarks[:, 1]], axis=2).mean(axis=1))
+
+
+def _mirrored(judged: MapEnergy) -> bool:
+    """Whether a map that turns all faces over is far better than any that does not, but for that."""
+    kept, turned = (judged.unsided[side].cpu().numpy() for side in (judged.orientation > 0.0, judged.orientation < 0.0))
+    return bool(turned.min(initial=np.inf) < MIRRORED * kept.min(initial=np.inf))
 
 
 def _apart(points: Int64, places: Float64) -> Float64:

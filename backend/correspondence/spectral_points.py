@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from scipy.spatial import cKDTree
 from torch import Tensor
 
 from backend.correspondence.dense_map import DenseMap
@@ -11,6 +12,8 @@ from backend.correspondence.zoomout import nearest_rows
 from backend.geometry.arrays import Float64, Int64
 from backend.geometry.spectrum import Spectrum
 
+SEED = 0  # of the choice of vertices
+MOST = 10_000  # vertices of the source that are looked for
 SURE = 0.03  # cycle error, in square roots of the area, at which half of the trust is left
 
 
@@ -23,13 +26,20 @@ def points_of_map(source: Spectrum, target: Spectrum, functional: Tensor) -> Den
     a, b = (
         torch.as_tensor(s.functions[:, :k], dtype=torch.float32, device=functional.device) for s in (source, target)
     )
-    there = nearest_rows(a @ functional, b).cpu().numpy()
-    back = nearest_rows(b @ functional.T, a).cpu().numpy()
+    some = _some(len(a))
+    there = nearest_rows(a[some] @ functional, b).cpu().numpy()
+    back = nearest_rows(b[there] @ functional.T, a).cpu().numpy()
     faces, weights = _on_triangles(
-        (a @ functional).double().cpu().numpy(), target.functions[:, :k], target.triangles, there
+        (a[some] @ functional).double().cpu().numpy(), target.functions[:, :k], target.triangles, there
     )
-    cycle = np.linalg.norm(source.positions[back[there]] - source.positions, axis=1)
-    return DenseMap(faces, weights, np.exp2(-((cycle / SURE) ** 2)), "spectral")
+    cycle = np.linalg.norm(source.positions[back] - source.positions[some], axis=1)
+    near = cKDTree(source.positions[some]).query(source.positions)[1]
+    return DenseMap(faces[near], weights[near], np.exp2(-((cycle / SURE) ** 2))[near], "spectral")
+
+
+def _some(count: int) -> Int64:
+    """Numbers of the vertices that are looked for; the others of a large mesh go with the nearest of these."""
+    return np.arange(count) if count <= MOST else np.sort(np.random.default_rng(SEED).permutation(count)[:MOST])
 
 
 def _on_triangles(rows: Float64, corners: Float64, triangles: Int64, nearest: Int64) -> tuple[Int64, Float64]:
