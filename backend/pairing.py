@@ -54,7 +54,7 @@ def correspondence_of(
         return None
     trusted = np.flatnonzero(found.map.confidence > 0)
     there = found.map.vertices(target.triangles)[trusted]
-    return Correspondence(trusted, there, found.map.confidence[trusted], found.way)
+    return Correspondence(trusted, there, found.map.confidence[trusted], found.way, found.map.without)
 
 
 def found_match(

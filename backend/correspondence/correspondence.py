@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,3 +20,4 @@ class Correspondence:
     target: NDArray[np.int64]  # [K], target vertex
     weights: NDArray[np.float64]  # [K], positive, 1 is ordinary trust
     way: str  # "vertex-order", "table", ...
+    without: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))  # [N], no counterpart: not landed

@@ -15,9 +15,14 @@ class DenseMap:
     """A point of the target's surface for every vertex of the source's."""
 
     faces: Int64  # [V], target triangle
-    weights: Float64  # [V, 3], barycentric
+    weights: Float64  # [V, 3], barycentric; 0 for vertices that were not looked at
     confidence: Float64  # [V] in 0..1; 0 where there is no counterpart
     way: str  # "spectral", "nonrigid", ...
+
+    @property
+    def without(self) -> Int64:
+        """The vertices [N] that were looked at and have no counterpart."""
+        return np.flatnonzero((self.confidence == 0.0) & self.weights.any(axis=1))
 
     def points(self, positions: Float64, triangles: Int64) -> Float64:
         """The points [V, 3], from the target's vertices [U, 3] and triangles [T, 3]."""

@@ -71,6 +71,8 @@ def land(
         correspondence.weights[agreeing],
         correspondence.way,
     )
+    wanted = np.ones(len(source), bool)
+    wanted[correspondence.without] = False
     goals, weights = _goals(trusted, target, len(source))
     if np.ptp(goals[weights > 0], axis=0).max() <= SPREAD * np.ptp(target, axis=0).max():
         raise CorrespondenceError(
@@ -90,12 +92,12 @@ def land(
         check(MATCH_STEPS + step, MATCH_STEPS + SURFACE_STEPS)
         met = facing(pose, triangles, target, target_triangles, weights > 0)
         match = MATCH_WEIGHT * weights * _trust(pose, goals, weights, OUTLIER * size)
-        pull = SURFACE_WEIGHT * met.valid * (1.0 + PULL * (step / (SURFACE_STEPS - 1)) ** 2)
+        pull = SURFACE_WEIGHT * (met.valid & wanted) * (1.0 + PULL * (step / (SURFACE_STEPS - 1)) ** 2)
         total = match + pull
         mixed = match[:, None] * goals + pull[:, None] * met.points
         pose = fit.solve(pose, mixed / np.where(total > 0, total, 1.0)[:, None], total, 2)
     met = facing(pose, triangles, target, target_triangles, weights > 0)
-    landed = met.valid | (met.inside & (np.linalg.norm(met.points - pose, axis=1) < NEAR * size))
+    landed = wanted & (met.valid | (met.inside & (np.linalg.norm(met.points - pose, axis=1) < NEAR * size)))
     pose = np.where(landed[:, None], met.points, pose)
     # An exact table leaves no roughness of its own: then it is met exactly.
     sure = (weights > 0) & (np.linalg.norm(pose - goals, axis=1) < OUTLIER * size)

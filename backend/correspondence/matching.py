@@ -93,7 +93,7 @@ def _settled(source: WorkingMesh, target: WorkingMesh, landmarks: Int64, found: 
         confidence = DOUBTED * confidence
     elif _close(found):
         confidence = np.where(found.differs, DOUBTED * confidence, confidence)
-    return replace(settled, confidence=confidence, way="spectral")
+    return replace(settled, weights=settled.weights * known[:, None], confidence=confidence, way="spectral")
 
 
 def _by_order(source: WorkingMesh, target: WorkingMesh) -> DenseMap:

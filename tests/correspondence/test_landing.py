@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from backend.correspondence.correspondence import Correspondence, CorrespondenceError
 from backend.correspondence.landing import land
 from backend.geometry.distance import closest_on_surface
-from tests.meshes import icosphere, rotation
+from tests.meshes import icosphere, limbs, rotation
 
 
 def nothing(step: int, steps: int) -> None:
@@ -98,6 +100,22 @@ def test_vertices_without_counterpart_keep_off_the_border(bent):
     beyond = source[:, 2] > 0.8
     assert not landing.on_surface[beyond].any()
     assert (np.linalg.norm(landing.positions - target, axis=1)[beyond] / size(target)).max() < 0.2
+
+
+def test_a_limb_that_the_target_lacks_is_kept_or_drawn_in():
+    mesh, ends = limbs(3)
+    source, triangles = mesh.positions(), mesh.triangles()
+    limb = icosphere(3).positions() @ ends[3] > 0.8
+    target = np.where(limb[:, None], icosphere(3).positions(), source)
+    matched = np.flatnonzero(~limb)
+    pairs = table(matched, matched)
+    kept, drawn = (
+        land(source, triangles, target, triangles, replace(pairs, without=without), nothing)
+        for without in (np.flatnonzero(limb), pairs.without)
+    )
+    assert not kept.on_surface[limb].any()
+    assert np.linalg.norm(kept.positions - source, axis=1)[limb].max() / size(source) < 0.1
+    assert drawn.on_surface[limb].mean() > 0.9
 
 
 def test_pairs_that_lead_to_one_place_are_refused(bent):
