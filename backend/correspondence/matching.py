@@ -132,7 +132,10 @@ def _doubts(source: WorkingMesh, found: SpectralMatch) -> tuple[str, ...]:
     middle = source.positions[found.differs].mean(axis=0)
     vertex = np.flatnonzero(found.differs)[np.linalg.norm(source.positions[found.differs] - middle, axis=1).argmax()]
     share = float(found.differs.mean())
+    number = source.first_vertices()[vertex]
+    x, y, z = source.positions[vertex] + source.origin
     return (
         f"a second match is nearly as good and leads {share:.0%} of the source elsewhere, as when two legs are "
-        f"swapped: if the preview looks wrong, pick one landmark around source vertex {vertex}",
+        f"swapped: if the preview looks wrong, pick one landmark around source vertex "
+        f"{number}, at ({x:.3g}, {y:.3g}, {z:.3g})",
     )

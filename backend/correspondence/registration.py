@@ -8,7 +8,7 @@ similarly to itself as it can. The guess counts for less every time and the part
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import igl
 import numpy as np
@@ -24,6 +24,7 @@ from backend.geometry.edges import edges_of
 from backend.geometry.geodesics import Geodesics
 from backend.geometry.normalise import similarity_alignment
 from backend.geometry.repair import WorkingMesh
+from backend.geometry.sampling import interpolate
 from backend.geometry.triangles import areas, unit, vertex_normals
 
 SEED = 0  # of the choice of samples
@@ -38,6 +39,7 @@ SHARE = 0.02  # distance added to those from landmarks, in square roots of the a
 SPREAD = 1e-9  # share of the target's size that the landmarks must reach over
 
 FAR = 0.03  # between where the guess leads and where the vertex came to lie, in square roots of the target's area
+UNLIKE = 1 / 3  # shares of the landmarks that differ by so much are one doubt
 STRETCHED = 0.5  # mean logarithm of the change of the edges' lengths around a vertex
 HALF = 1.5  # doubts that leave half of the trust
 FLOOR = 1e-4  # of the square root of the area, added to lengths
@@ -72,21 +74,23 @@ def register_landmarks(source: WorkingMesh, target: WorkingMesh, landmarks: Int6
     there = nearest_rows(*(torch.as_tensor(each, dtype=torch.float32) for each in guess)).numpy()
     bending = _Bending(a, b, rest, guess, landmarks)
     start = bending.first(rest, b.positions[there], np.full(len(rest), BY_LANDMARKS.weights[0]), BY_LANDMARKS)
-    return _map_of(a, b, bending.bent(start, BY_LANDMARKS, check), landmarks, np.zeros(len(rest)))
+    return _map_of(a, b, bending.bent(start, BY_LANDMARKS, check), landmarks, guess, UNLIKE)
 
 
 def register_map(source: WorkingMesh, target: WorkingMesh, found: DenseMap, landmarks: Int64, check: Check) -> DenseMap:
     """A coarse map made smooth and laid onto the surface; it leads where its confidence is not 0."""
     a, b = source, target
     known = found.confidence > 0
-    goals = found.points(b.positions, b.triangles)
-    rest = similarity_alignment(goals[known], a.positions[known], found.confidence[known]).apply(a.positions)
-    bending = _Bending(a, b, rest, (goals / _size(b), b.positions / _size(b)), landmarks, known)
-    pose = bending.first(np.where(known[:, None], goals, rest), goals, GUESSED * found.confidence, BY_MAP)
-    pose = bending.bent(pose, BY_MAP, check)
-    away = np.linalg.norm(pose - goals, axis=1) / _size(b)
-    doubt = np.where(known, away / FAR + 1.0 - found.confidence, 1.0)
-    return _map_of(a, b, pose, landmarks, doubt)
+    led = found.points(b.positions, b.triangles)
+    rest = similarity_alignment(led[known], a.positions[known], found.confidence[known]).apply(a.positions)
+    goals = np.where(known[:, None], led, rest)
+    guess = goals / _size(b), b.positions / _size(b)
+    bending = _Bending(a, b, rest, guess, landmarks, known)
+    pose = bending.bent(bending.first(goals, goals, GUESSED * found.confidence, BY_MAP), BY_MAP, check)
+    laid = _map_of(a, b, pose, landmarks, guess, FAR)
+    trust = np.where(known, np.exp2((found.confidence - 1.0) / HALF), 0.0)
+    trust[landmarks[:, 0]] = 1.0
+    return replace(laid, confidence=laid.confidence * trust)
 
 
 class _Bending:
@@ -147,17 +151,28 @@ class _Bending:
         return self._fit.solve(pose, sums / np.where(weights > 0, weights, 1.0)[:, None], weights, rounds)
 
 
-def _map_of(a: WorkingMesh, b: WorkingMesh, pose: Float64, landmarks: Int64, doubt: Float64) -> DenseMap:
-    """Where every vertex of ``pose`` lies on the target, trusted the less the more ``doubt`` [V] and stretch it has."""
+def _map_of(
+    a: WorkingMesh,
+    b: WorkingMesh,
+    pose: Float64,  # [V, 3]
+    landmarks: Int64,  # [L, 2]
+    guess: tuple[Float64, Float64],  # [V, D], [U, D]
+    unlike: float,  # difference of the guesses that is one doubt
+) -> DenseMap:
+    """Where every vertex of ``pose`` lies on the target.
+
+    It is doubted as far as it lies off the surface, is not what was guessed, and its surroundings are stretched.
+    """
     met = facing(pose, a.triangles, b.positions, b.triangles, np.zeros(len(pose), bool))
+    corners = [np.ascontiguousarray(b.positions[b.triangles[met.faces][:, k]]) for k in range(3)]
+    weights = np.clip(igl.barycentric_coordinates(np.ascontiguousarray(met.points), *corners), 0.0, 1.0)
     size = _size(b)
     away = np.linalg.norm(met.points - pose, axis=1) / size
-    confidence = np.exp2(-(doubt + (away / FAR) + _stretch(a, pose, size) / STRETCHED) / HALF)
-    confidence *= met.valid | (away < NEAR)
+    apart = np.linalg.norm(guess[0] - interpolate(guess[1], b.triangles, met.faces, weights), axis=1)
+    doubt = away / FAR + apart / unlike + _stretch(a, pose, size) / STRETCHED
+    confidence = np.exp2(-doubt / HALF) * (met.valid | (away < NEAR))
     confidence[landmarks[:, 0]] = 1.0
-    corners = [np.ascontiguousarray(b.positions[b.triangles[met.faces][:, k]]) for k in range(3)]
-    weights = np.asarray(igl.barycentric_coordinates(np.ascontiguousarray(met.points), *corners))
-    return DenseMap(met.faces, np.clip(weights, 0.0, 1.0), confidence, "nonrigid")
+    return DenseMap(met.faces, weights, confidence, "nonrigid")
 
 
 def _shares(surface: WorkingMesh, landmarks: Int64) -> Float64:

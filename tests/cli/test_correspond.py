@@ -17,6 +17,7 @@ from backend.cli import main
 from backend.commands.bench.correspondence import Matched, correspondence_table
 from backend.commands.bench.isometric import near_isometric
 from backend.commands.bench.pairs import SHIPPED
+from backend.commands.bench.proportions import Growth
 from backend.commands.correspond import summary
 from backend.correspondence.table import read_table
 from backend.evaluation.map_accuracy import map_accuracy
@@ -272,12 +273,23 @@ def test_bench_makes_pairs_of_known_truth_and_a_table() -> None:
     }
     swapped = {**report, "truth": {**truth, "mean_geodesic_error_x100": 22.0}}
     found = [Matched(pairs[0], {0: report, 5: report}), Matched(pairs[1], {0: swapped, 5: report})]
-    lines = correspondence_table(found, found[0]).splitlines()
+    grown = [Matched(pairs[0], dict.fromkeys((5, 10, 20), report))]
+    lines = correspondence_table(found, grown, found[0]).splitlines()
+    assert "| 1.25 | 1.25 | 1.25 | 2.0% | 50% | spectral | 6.0 | 5.5 | 450 |" in lines[-1]
     assert "| 1.25 | 1.25 | 2.0% | 50% | no | 0.081 |" in lines[6]
     assert "| 22 | 1.25 |" in lines[7]
     assert "| pairs with an error under 2.5, no landmarks | 1 of 2 | 9 of 10 |" in lines
     assert "| matches with an error of 10 or more of which no doubt is told | 1 | 0 |" in lines
     assert any("vertices: peak memory | 0.45 GB | 4 GB" in line for line in lines)
+
+
+def test_other_proportions_are_longer_legs_and_a_wider_trunk() -> None:
+    growth = Growth("tall", "fox", 2, (0.5, 2.0), (0.4, 0.6, 2.0, 3.0), (1.0, 3.0))
+    column = np.array([[0.0, 0.0, 0.0], [1.0, 2.0, 0.0], [0.0, 0.0, 5.0], [1.0, 2.0, 10.0], [0.0, 0.0, 10.0]])
+    grown = growth(column)
+    np.testing.assert_allclose(grown[:, 2], [0.0, 0.0, 10.0, 15.0, 15.0])
+    np.testing.assert_allclose(grown[:, 0], column[:, 0])
+    np.testing.assert_allclose(grown[:, 1], [0.0, 2.0, -1.0, 4.0, -2.0])
 
 
 def test_unlike_shapes_leave_a_warning_and_no_lie(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
