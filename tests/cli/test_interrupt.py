@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
 
 import pytest
 
 from backend.commands.interrupt import Interrupt
+
+
+@pytest.fixture(autouse=True)
+def pythons_own() -> Iterator[None]:
+    """Python's own handler before every test: a shell that starts pytest in the background has Ctrl-C ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def press() -> None:
