@@ -89,7 +89,7 @@ def _matched(arguments: argparse.Namespace, progress: Progress, interrupt: Inter
 
 
 def _write_arrays(folder: Path, found: MeshMatch) -> None:
-    """The match with an entry for every vertex of the source, and as a table of those that have a counterpart."""
+    """The match with an entry for every vertex of the source; one to be trusted also as a table of those matched."""
     import numpy as np
 
     vertices = found.vertices.astype(np.int32)
@@ -97,6 +97,8 @@ def _write_arrays(folder: Path, found: MeshMatch) -> None:
     np.save(folder / "map.npy", vertices)
     np.save(folder / "points.npy", found.points.astype(np.float32))
     np.save(folder / "confidence.npy", confidence)
+    if found.way == "none":
+        return
     known = np.flatnonzero((vertices >= 0) & (confidence > 0))
     pairs = np.stack([known, vertices[known]], axis=1).astype(np.int32)
     np.savez(folder / "table.npz", pairs=pairs, weights=confidence[known])

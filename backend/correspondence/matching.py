@@ -75,7 +75,10 @@ def _automatic(source: WorkingMesh, target: WorkingMesh, landmarks: Int64, run: 
             f"the largest connected part is only {found.share:.0%} of a shape, and one part alone is matched by shape"
         )
     if led:
-        said = f"{differ}, so the {len(landmarks)} landmarks alone led; more of them where it looks wrong help most"
+        said = (
+            f"{differ}, or a landmark is wrong, so the {len(landmarks)} landmarks alone led; check that none is "
+            "swapped, and pick more where it looks wrong"
+        )
         return Matched(_by_landmarks(source, target, landmarks, run), "nonrigid", (said,), facts)
     said = f"{differ}: pick five or more landmarks on both, at the ends of limbs and where the shapes differ"
     trusted = min(ACCEPTED / found.energy, 1.0) ** 2 * found.share

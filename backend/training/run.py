@@ -48,23 +48,24 @@ class Run:
         self._started = time.monotonic()
         self._phase = "preparing"
         self._phase_started = self._started
+        self._within = (0.0, 0.0)  # seconds of wall and CPU of the phases that ended within this one
         self._preview_seconds = 0.0
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """Names a part of the work for progress and times it for the report."""
-        outer, outer_started = self._phase, self._phase_started
+        """Names a part of the work for progress and times it, without the parts within it, for the report."""
+        outer, outer_started, around = self._phase, self._phase_started, self._within
         self._phase, self._phase_started = name, time.monotonic()
+        self._within = (0.0, 0.0)
         wall, cpu = time.monotonic(), time.process_time()
         self.progress(0, 0)
         try:
             yield
         finally:
-            before = self.phase_seconds.get(name, (0.0, 0.0))
-            self.phase_seconds[name] = (
-                before[0] + time.monotonic() - wall,
-                before[1] + time.process_time() - cpu,
-            )
+            spent = time.monotonic() - wall, time.process_time() - cpu
+            before, within = self.phase_seconds.get(name, (0.0, 0.0)), self._within
+            self.phase_seconds[name] = (before[0] + spent[0] - within[0], before[1] + spent[1] - within[1])
+            self._within = (around[0] + spent[0], around[1] + spent[1])
             self._phase, self._phase_started = outer, outer_started
 
     def progress(self, step: int, total: int, loss: float | None = None) -> None:

@@ -301,3 +301,4 @@ def test_unlike_shapes_leave_a_warning_and_no_lie(tmp_path: Path, capsys: pytest
     assert "pick five or more landmarks" in said
     assert "found nothing to be trusted" in said
     assert np.load(tmp_path / "out" / "confidence.npy").mean() < 0.5
+    assert {path.name for path in (tmp_path / "out").iterdir()} == FILES - {"table.npz"}

@@ -214,3 +214,15 @@ def test_the_loss_is_the_published_one() -> None:
     published.load(velocity, "velocity")
     loss = velocity_loss(velocity, x[:half], y[:half], torch.ones(half), x[half:], PaperTraining(steps=5))
     assert loss.item() == pytest.approx(float(truth["velocity_stage_loss"]), rel=2e-5)
+
+
+def test_phases_do_not_count_what_lies_within_them() -> None:
+    run = Run()
+    with run.phase("outer"):
+        time.sleep(0.05)
+        for _ in range(2):
+            with run.phase("inner"):
+                time.sleep(0.1)
+    outer, inner = (run.phase_seconds[name][0] for name in ("outer", "inner"))
+    assert 0.05 <= outer < 0.15
+    assert 0.2 <= inner < 0.4
