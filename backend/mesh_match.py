@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from backend.correspondence.correspondence import CorrespondenceError
+from backend.correspondence.matching import match
 from backend.correspondence.vertex_order import from_vertex_order
 from backend.geometry.arrays import Float64, Int64
 from backend.geometry.repair import WorkingMesh, working_pair
-from backend.pairing import found_match, in_order, landmarks_of, way_of
+from backend.pairing import in_order, landmarks_of, model_of, way_of
 from backend.training.run import Run
 from protocol.mesh import MeshData
 from protocol.messages import Matched, MatchRequest
@@ -54,7 +55,8 @@ def match_meshes(request: MatchRequest, run: Run, model: Path | None = None) -> 
     if in_order(way, request):
         return _by_order(request, source, target)
     picked = landmarks_of(request, source, target)
-    found = found_match(request, way, source, target, picked, run, model)
+    own = model_of(request)
+    found = match(source, target, way, picked, run, model if own is None else own)
     on_source = source.vertex_map
     points = found.map.points(target.positions, target.triangles) + target.origin  # [W, 3]
     there = target.first_vertices()[found.map.vertices(target.triangles)]  # [W]

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Final
 
 import numpy as np
 
 from backend.correspondence.correspondence import Correspondence, CorrespondenceError
 from backend.correspondence.landmarks import check_landmarks, landmarks_on
-from backend.correspondence.matching import Matched, match
+from backend.correspondence.matching import match
 from backend.correspondence.table import check_pairs
 from backend.correspondence.vertex_order import from_vertex_order
 from backend.geometry.arrays import Int64
 from backend.geometry.repair import WorkingMesh
 from backend.methods.registry import get
 from backend.training.run import Run
-from protocol.messages import CORRESPONDENCES, MatchRequest, MorphRequest
+from protocol.messages import CORRESPONDENCES, NO_MATCH, MatchRequest, MorphRequest
 
-NONE: Final = "none"  # the way of a match that cannot be trusted
 ASTRAY: Final = 0.1  # of the target's diagonal: a landmark so far from its place in the vertex order contradicts it
 
 
@@ -40,7 +38,7 @@ def correspondence_of(
         return on_surfaces(from_vertex_order(request.source, request.target), source, target)
     picked = landmarks_of(request, source, target)
     try:
-        found = found_match(request, way, source, target, picked, run)
+        found = match(source, target, way, picked, run, model_of(request))
     except CorrespondenceError as error:
         if way != "auto":
             raise
@@ -49,7 +47,7 @@ def correspondence_of(
         return None
     run.said.extend(found.said)
     run.facts["matching"] = {"landmarks": len(picked), **found.facts}
-    if found.way == NONE:
+    if found.way == NO_MATCH:
         _do_without(request, way, found.said)
         return None
     trusted = np.flatnonzero(found.map.confidence > 0)
@@ -57,24 +55,9 @@ def correspondence_of(
     return Correspondence(trusted, there, found.map.confidence[trusted], found.way, found.map.without)
 
 
-def found_match(
-    request: MorphRequest | MatchRequest,
-    way: str,
-    source: WorkingMesh,
-    target: WorkingMesh,
-    landmarks: Int64,  # [L, 2], vertices of the two surfaces
-    run: Run,
-    model: Path | None = None,
-) -> Matched:
-    """``match``, by the model that came with the request if there is one."""
-    if way == "implicit-dense" and len(landmarks):
-        run.warn("the landmarks are not used: implicit-dense goes by its model alone")
-    if way == "implicit-dense" and request.model is not None:
-        from backend.correspondence.implicit_dense.mapping import mapped
-
-        with run.phase("matching"):
-            return Matched(mapped(source, target, request.model.tobytes(), run), way)
-    return match(source, target, way, landmarks, run, model)
+def model_of(request: MorphRequest | MatchRequest) -> bytes | None:
+    """The trained model that came with the request."""
+    return None if request.model is None else request.model.tobytes()
 
 
 def on_surfaces(found: Correspondence, source: WorkingMesh, target: WorkingMesh) -> Correspondence:

@@ -24,6 +24,7 @@ EASINGS = ("linear", "ease-in", "ease-out", "ease-in-out")
 TOPOLOGIES = ("auto", "keep", "remesh")
 MATCHINGS = ("landmarks", "spectral", "nonrigid", "implicit-dense")  # ways to find a match
 CORRESPONDENCES = ("auto", "vertex-order", "table", *MATCHINGS)
+NO_MATCH: Final = "none"  # the way of a match that is a guess and cannot be trusted
 
 
 @dataclass(frozen=True)
@@ -256,7 +257,7 @@ class Matched:
     vertices: Int32  # [V], the nearest vertex of the target; -1: no counterpart
     points: Float32  # [V, 3] on the target's surface, in the target's origin and scale; 0 without a counterpart
     confidence: Float32  # [V] in 0..1; 0 without a counterpart
-    way: str  # how it was found; "none": a guess that cannot be trusted
+    way: str  # how it was found, or NO_MATCH
     said: tuple[str, ...]  # for the artist: what was chosen, how sure it is, what would help
 
 

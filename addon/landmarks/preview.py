@@ -18,7 +18,7 @@ from ..problem import Problem, allowed
 from ..properties import settings_of
 from ..protocol.match_colours import DOUBTED, match_colours
 from ..protocol.mesh import Float32, Float64, MeshData
-from ..protocol.messages import Finished, Matched, MatchRequest, Welcome
+from ..protocol.messages import NO_MATCH, Finished, Matched, MatchRequest, Welcome
 from ..read_mesh import read_positions, read_target
 from ..running import current
 from .paint import paint, painted, show_as_before, show_colours, wipe
@@ -128,7 +128,7 @@ def nearest_of(positions: Float64, points: Float64 | Float32) -> Any:
 
 def _told(match: Matched) -> list[str]:
     way = match.way.replace("-", " ").capitalize()
-    first = "No match that can be trusted; a guess is shown" if match.way == "none" else f"Match: {way}"
+    first = "No match that can be trusted; a guess is shown" if match.way == NO_MATCH else f"Match: {way}"
     missing = match.vertices < 0
     doubtful = (match.confidence < DOUBTED[0]) & ~missing
     kinds = (("Grey", doubtful, "are doubtful"), ("Dark grey", missing, "have no counterpart"))

@@ -13,7 +13,7 @@ from backend.commands.naming import naming_files
 from backend.commands.output import MATCH, REPORT, check_output, output_folder
 from backend.commands.parser import CommandError, Parser, choice
 from backend.commands.progress import Progress
-from protocol.messages import MATCHINGS, MatchRequest
+from protocol.messages import MATCHINGS, NO_MATCH, MatchRequest
 
 if TYPE_CHECKING:
     from backend.mesh_match import MeshMatch
@@ -97,7 +97,7 @@ def _write_arrays(folder: Path, found: MeshMatch) -> None:
     np.save(folder / "map.npy", vertices)
     np.save(folder / "points.npy", found.points.astype(np.float32))
     np.save(folder / "confidence.npy", confidence)
-    if found.way == "none":
+    if found.way == NO_MATCH:
         return
     known = np.flatnonzero((vertices >= 0) & (confidence > 0))
     pairs = np.stack([known, vertices[known]], axis=1).astype(np.int32)
@@ -165,7 +165,7 @@ def _report(arguments: argparse.Namespace, found: MeshMatch, work: Run, spent: t
 
 def _caption(report: dict[str, Any]) -> str:
     """The line below the picture."""
-    way = "no match that can be trusted" if report["way"] == "none" else str(report["way"])
+    way = "no match that can be trusted" if report["way"] == NO_MATCH else str(report["way"])
     text = f"{way}, mean confidence {report['mean_confidence']:.2f}; grey: little confidence"
     return text + (", dark: no counterpart" if report["without_counterpart"] else "")
 
@@ -178,7 +178,7 @@ def summary(out: Path, report: dict[str, Any]) -> str:
         lines.append(f"against the truth: {_told(truth)}")
     lost = report["without_counterpart"]
     lost_text = f", {lost} of {report['vertices']} vertices without a counterpart" if lost else ""
-    way = "found nothing to be trusted" if report["way"] == "none" else report["way"]
+    way = "found nothing to be trusted" if report["way"] == NO_MATCH else report["way"]
     confidence = f"mean confidence {report['mean_confidence']:.2f}"
     lines.append(f"{way} in {report['seconds']:.1f} s, {confidence}{lost_text}: {out}")
     return "\n".join(lines) + "\n"

@@ -34,9 +34,7 @@ KEPT = 0.7  # share of the nearest points that counts; the rest may have no coun
 SCALE_REACH = 1.6  # factor by which the scale may leave its start
 SAME_SCALE = 3.0  # meshes whose sizes differ by less may have been made to one scale
 UNLIKE = 0.067  # best mean distance, in radii, at which half a turn must bring the surfaces nearer by a factor of 2
-AS_GOOD = (
-    0.1  # half a turn must bring the surfaces nearer by this share, however alike they are: balls stay as they lie
-)
+AS_GOOD = 0.1  # share by which half a turn must bring the surfaces nearer, however alike they are: for balls
 STEEP = 4  # power of that distance with which the factor grows
 
 

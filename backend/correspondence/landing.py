@@ -18,6 +18,7 @@ from backend.correspondence.fit import Fit
 from backend.geometry.distance import closest_on_surface
 from backend.geometry.edges import edges_of
 from backend.geometry.normalise import similarity_alignment
+from backend.geometry.robust import geman_mcclure
 from backend.geometry.triangles import area_vectors, vertex_normals
 
 Float = NDArray[np.float64]
@@ -125,9 +126,8 @@ def _goals(correspondence: Correspondence, target: Float, n: int) -> tuple[Float
 
 
 def _trust(pose: Float, goals: Float, weights: Float, scale: float) -> Float:
-    """Robust factor [W] in 0..1 of every goal by its residual against ``scale`` (Geman and McClure)."""
-    residual = np.linalg.norm(pose - goals, axis=1)
-    return np.asarray((weights > 0) / (1.0 + (residual / scale) ** 2) ** 2)
+    """Robust factor [W] in 0..1 of every goal by its residual against ``scale``."""
+    return np.asarray((weights > 0) * geman_mcclure(np.linalg.norm(pose - goals, axis=1), scale))
 
 
 def _consistent(source: Float, correspondence: Correspondence, target: Float) -> NDArray[np.bool_]:

@@ -14,6 +14,7 @@ from backend.correspondence.spectral import CLOSE, SpectralMatch, spectral_match
 from backend.geometry.arrays import Int64
 from backend.geometry.repair import WorkingMesh
 from backend.training.run import Run
+from protocol.messages import NO_MATCH
 
 WAYS = ("auto", "vertex-order", "landmarks", "spectral", "nonrigid", "implicit-dense")
 ACCEPTED = 0.25  # energy of a spectral map up to which the shapes are nearly the same but for their pose
@@ -25,7 +26,7 @@ DOUBTED = 0.5  # of the trust is left where a close second map leads elsewhere
 
 @dataclass(frozen=True, eq=False)
 class Matched:
-    """A dense map and how it came about; way ``none`` where nothing trustworthy was found."""
+    """A dense map and how it came about; way ``NO_MATCH`` where nothing trustworthy was found."""
 
     map: DenseMap
     way: str
@@ -39,7 +40,7 @@ def match(
     way: str,
     landmarks: Int64,  # [L, 2], vertices of the two surfaces
     run: Run,
-    model: Path | None = None,
+    model: Path | bytes | None = None,  # for implicit-dense: a file or what is in it
 ) -> Matched:
     """Matches two surfaces. Raises ``CorrespondenceError`` where the way asked for cannot."""
     way = way.replace("_", "-")
@@ -49,6 +50,8 @@ def match(
         if way in ("landmarks", "nonrigid"):
             return Matched(_by_landmarks(source, target, landmarks, run), "nonrigid")
         if way == "implicit-dense":
+            if len(landmarks):
+                run.warn("the landmarks are not used: implicit-dense goes by its model alone")
             from backend.correspondence.implicit_dense.mapping import mapped
 
             return Matched(mapped(source, target, model, run), way)
@@ -83,7 +86,7 @@ def _automatic(source: WorkingMesh, target: WorkingMesh, landmarks: Int64, run: 
     said = f"{differ}: pick five or more landmarks on both, at the ends of limbs and where the shapes differ"
     trusted = min(ACCEPTED / found.energy, 1.0) ** 2 * found.share
     weak = replace(found.map, confidence=trusted * found.map.confidence)
-    return Matched(weak, "spectral" if spectral_only else "none", (said,), facts)
+    return Matched(weak, "spectral" if spectral_only else NO_MATCH, (said,), facts)
 
 
 def _settled(source: WorkingMesh, target: WorkingMesh, landmarks: Int64, found: SpectralMatch, run: Run) -> DenseMap:
@@ -139,6 +142,6 @@ def _doubts(source: WorkingMesh, found: SpectralMatch) -> tuple[str, ...]:
     x, y, z = source.positions[vertex] + source.origin
     return (
         f"a second match is nearly as good and leads {share:.0%} of the source elsewhere, as when two legs are "
-        f"swapped: if the preview looks wrong, pick one landmark around source vertex "
+        "swapped: if the preview looks wrong, pick one landmark around source vertex "
         f"{number}, at ({x:.3g}, {y:.3g}, {z:.3g})",
     )

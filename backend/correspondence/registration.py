@@ -24,10 +24,10 @@ from backend.geometry.edges import edges_of
 from backend.geometry.geodesics import Geodesics
 from backend.geometry.normalise import similarity_alignment
 from backend.geometry.repair import WorkingMesh
-from backend.geometry.sampling import interpolate
+from backend.geometry.robust import geman_mcclure
+from backend.geometry.sampling import interpolate, some_of
 from backend.geometry.triangles import areas, unit, vertex_normals
 
-SEED = 0  # of the choice of samples
 SAMPLES = 5000  # of either surface that look for their partners
 SIMILAR = 0.9  # of the triangles' freedom to shear is taken
 ROUNDS = 4  # local-global rounds of each step
@@ -110,8 +110,8 @@ class _Bending:
         self._size = _size(target)
         self._normals = unit(vertex_normals(target.positions, target.triangles))
         everywhere = np.arange(len(rest)) if known is None else np.flatnonzero(known)
-        self._ours = everywhere[_spread(len(everywhere))]
-        self._theirs = _spread(len(target.positions))
+        self._ours = everywhere[some_of(len(everywhere), SAMPLES)]
+        self._theirs = some_of(len(target.positions), SAMPLES)
 
     def first(self, pose: Float64, goals: Float64, weights: Float64, schedule: Schedule) -> Float64:
         """The rest pose bent towards guessed ``goals`` [V, 3] and the landmarks."""
@@ -136,11 +136,11 @@ class _Bending:
         theirs = np.concatenate([places / self._size, normal * self._normals, guess * self._guess[1]], axis=1)
         there, apart = _nearest(ours[self._ours], theirs)
         scale = max(2.0 * float(np.median(apart)), NARROW)
-        trust = _robust(apart, scale)
+        trust = geman_mcclure(apart, scale)
         sums, weights = np.zeros_like(pose), np.zeros(len(pose))
         sums[self._ours], weights[self._ours] = trust[:, None] * places[there], trust
         back, apart = _nearest(theirs[self._theirs], ours)
-        trust = _robust(apart, max(scale, WIDE)) * len(self._ours) / len(self._theirs)
+        trust = geman_mcclure(apart, max(scale, WIDE)) * len(self._ours) / len(self._theirs)
         np.add.at(sums, back, trust[:, None] * places[self._theirs])
         np.add.at(weights, back, trust)
         return sums, weights
@@ -190,16 +190,6 @@ def _nearest(points: Float64, among: Float64) -> tuple[Int64, Float64]:
     """The nearest row [N] of ``among`` [M, D] to each of ``points`` [N, D], and how far it is."""
     found = nearest_rows(*(torch.as_tensor(each, dtype=torch.float32) for each in (points, among))).numpy()
     return found, np.linalg.norm(points - among[found], axis=1)
-
-
-def _robust(apart: Float64, scale: float) -> Float64:
-    """Geman and McClure's factor in 0..1."""
-    return np.asarray(1.0 / (1.0 + (apart / scale) ** 2) ** 2)
-
-
-def _spread(count: int) -> Int64:
-    """At most ``SAMPLES`` of ``count`` numbers."""
-    return np.arange(count) if count <= SAMPLES else np.sort(np.random.default_rng(SEED).permutation(count)[:SAMPLES])
 
 
 def _size(surface: WorkingMesh) -> float:

@@ -10,10 +10,10 @@ from torch import Tensor
 from backend.correspondence.dense_map import DenseMap
 from backend.correspondence.zoomout import nearest_rows
 from backend.geometry.arrays import Float64, Int64
+from backend.geometry.sampling import some_of
 from backend.geometry.spectrum import Spectrum
 
-SEED = 0  # of the choice of vertices
-MOST = 10_000  # vertices of the source that are looked for
+MOST = 10_000  # vertices of the source that are looked for; the others go with the nearest of these
 SURE = 0.03  # cycle error, in square roots of the area, at which half of the trust is left
 
 
@@ -26,7 +26,7 @@ def points_of_map(source: Spectrum, target: Spectrum, functional: Tensor) -> Den
     a, b = (
         torch.as_tensor(s.functions[:, :k], dtype=torch.float32, device=functional.device) for s in (source, target)
     )
-    some = _some(len(a))
+    some = some_of(len(a), MOST)
     there = nearest_rows(a[some] @ functional, b).cpu().numpy()
     back = nearest_rows(b[there] @ functional.T, a).cpu().numpy()
     faces, weights = _on_triangles(
@@ -35,11 +35,6 @@ def points_of_map(source: Spectrum, target: Spectrum, functional: Tensor) -> Den
     cycle = np.linalg.norm(source.positions[back] - source.positions[some], axis=1)
     near = cKDTree(source.positions[some]).query(source.positions)[1]
     return DenseMap(faces[near], weights[near], np.exp2(-((cycle / SURE) ** 2))[near], "spectral")
-
-
-def _some(count: int) -> Int64:
-    """Numbers of the vertices that are looked for; the others of a large mesh go with the nearest of these."""
-    return np.arange(count) if count <= MOST else np.sort(np.random.default_rng(SEED).permutation(count)[:MOST])
 
 
 def _on_triangles(rows: Float64, corners: Float64, triangles: Int64, nearest: Int64) -> tuple[Int64, Float64]:

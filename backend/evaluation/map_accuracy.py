@@ -11,6 +11,7 @@ from backend.geometry.arrays import Float64, Integers
 from backend.geometry.distance import closest_on_surface
 from backend.geometry.geodesics import Geodesics
 from backend.geometry.repair import working_mesh
+from backend.geometry.sampling import some_of
 from backend.geometry.triangles import areas
 from protocol.mesh import MeshData
 
@@ -52,7 +53,7 @@ def map_accuracy(
     surface = working_mesh(target, "target")
     truth = np.asarray(truth, np.int64)
     truth = truth[surface.vertex_map[truth[:, 1]] >= 0]
-    truth = truth[np.sort(np.random.default_rng(seed).permutation(len(truth))[:PAIRS])]
+    truth = truth[some_of(len(truth), PAIRS, seed)]
     found = truth[np.isfinite(points[truth[:, 0]]).all(axis=1)]
     missing = 1.0 - len(found) / len(truth) if len(truth) else 0.0
     if not len(found):

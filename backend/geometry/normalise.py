@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from backend.geometry.arrays import Float64
+from backend.geometry.robust import geman_mcclure
 
 ROBUST_STEPS = 12  # of iteratively reweighted fits; distances settle well before
 
@@ -64,7 +65,7 @@ def similarity_alignment(
             near = distance <= 1e-6 * size
             return _least_squares(source_points[near], target_points[near], trust[near])
         # Poses differ by large smooth deformations, which are no outliers: only pairs beyond thrice the median fade.
-        fit = _least_squares(source_points, target_points, trust / (1.0 + (distance / (3.0 * typical)) ** 2) ** 2)
+        fit = _least_squares(source_points, target_points, trust * geman_mcclure(distance, 3.0 * typical))
     return fit
 
 

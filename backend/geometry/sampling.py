@@ -39,6 +39,11 @@ def interpolate(
     return np.asarray(np.einsum("nk,nk...->n...", barycentric, corners))
 
 
+def some_of(count: int, most: int, seed: int = 0) -> Int64:
+    """At most ``most`` of the numbers below ``count``, at random, in order."""
+    return np.sort(np.random.default_rng(seed).permutation(count)[:most]) if count > most else np.arange(count)
+
+
 def farthest_points(points: Float64, n: int) -> Int64:
     """Indices [min(n, N)] of points [N, 3], each the farthest from those before; the first is far from the mean."""
     chosen = [int(np.linalg.norm(points - points.mean(axis=0), axis=1).argmax())]

@@ -47,11 +47,12 @@ class Matched:
 def measure_correspondence(pairs: Sequence[BenchPair], note: Callable[[str], None]) -> str:
     """The section of the document."""
     found = []
-    for pair in near_isometric(pairs):
+    known = list(near_isometric(pairs))
+    for pair in known:
         note(f"{pair.name}: matching")
         found.append(Matched(pair, {count: _match(pair, count) for count in REACHES}))
     grown = []
-    for pair in of_other_proportions(pairs):
+    for pair in of_other_proportions(known):
         note(f"{pair.name}: matching")
         grown.append(Matched(pair, {count: _match(pair, count) for count in SPREAD}))
     large = large_pair(pairs)

@@ -9,8 +9,7 @@ from typing import Final
 import numpy as np
 from scipy.spatial import cKDTree
 
-from backend.commands.bench.isometric import KnownPair, decimated, mesh_of, near_isometric
-from backend.commands.bench.pairs import BenchPair
+from backend.commands.bench.isometric import KnownPair, decimated, mesh_of
 from backend.geometry.arrays import Float64
 
 FACES: Final = 9000  # of the shape that has grown
@@ -48,9 +47,9 @@ GROWTHS: Final = (
 )
 
 
-def of_other_proportions(pairs: Sequence[BenchPair]) -> Iterator[KnownPair]:
-    """Both directions of every pair whose shapes are there."""
-    known = {pair.name: pair for pair in near_isometric(pairs)}
+def of_other_proportions(pairs: Sequence[KnownPair]) -> Iterator[KnownPair]:
+    """Both directions of what can be made of ``pairs``, near-isometric ones."""
+    known = {pair.name: pair for pair in pairs}
     for growth in GROWTHS:
         if pair := known.get(growth.pair):
             there = growth(pair.target.positions())
