@@ -23,17 +23,19 @@ class MlpShape:
     depth: int  # hidden layers
     activation: str
     skip: int | None = None
+    narrow_before: bool = False  # which layer is narrower for the skip
 
     def sizes(self) -> list[tuple[int, int]]:
         """(inputs, outputs) of each hidden layer, then of the last.
 
-        The skip layer takes the input beside its ordinary input and is narrower by as much, as in the authors' code
-        (IGR narrows the layer before instead; both hold the same information).
+        The skip layer takes the input beside its ordinary input. It is narrower by as much, as in INSD's code, or with
+        ``narrow_before`` the layer before it is, as in IGR's.
         """
         sizes, before = [], self.inputs
         for layer in range(self.depth):
             skips = layer == self.skip
-            after = self.width - self.inputs if skips else self.width
+            narrow = layer + 1 == self.skip if self.narrow_before else skips
+            after = self.width - self.inputs if narrow else self.width
             sizes.append((before + self.inputs if skips else before, after))
             before = after
         return [*sizes, (before, self.outputs)]

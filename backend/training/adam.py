@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -30,3 +31,17 @@ class Adam:
             torch._foreach_div_(spread, math.sqrt(1.0 - SECOND**self.updates))
             torch._foreach_add_(spread, EPSILON)
             torch._foreach_addcdiv_(self.parameters, self._mean, spread, -rate / (1.0 - FIRST**self.updates))
+
+    def state(self) -> dict[str, Tensor]:
+        """What ``restore`` needs to go on as if nothing had happened."""
+        kept = {"updates": torch.tensor(self.updates)}
+        for index, (mean, square) in enumerate(zip(self._mean, self._square, strict=True)):
+            kept |= {f"mean.{index}": mean, f"square.{index}": square}
+        return kept
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Takes up a ``state()`` of the same parameters. ``KeyError`` or ``RuntimeError`` where it is of others."""
+        self.updates = int(state["updates"])
+        for index, (mean, square) in enumerate(zip(self._mean, self._square, strict=True)):
+            mean.copy_(state[f"mean.{index}"])
+            square.copy_(state[f"square.{index}"])

@@ -9,18 +9,16 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from backend.device import flushed_denormals
 from backend.training.adam import Adam
+from backend.training.checkpoints import Checkpoints
 from backend.training.run import Run
 from backend.training.schedule import Schedule
-
-if TYPE_CHECKING:
-    from backend.methods.method import Morph
 
 MAX_SKIPPED = 50  # updates in a row
 
@@ -67,19 +65,21 @@ def train(
     run: Run,
     reserve: float = 0.0,
     check_every: int = 50,
-    preview: Callable[[], Morph] | None = None,
+    preview: Callable[[], Any] | None = None,
+    checkpoints: Checkpoints | None = None,
 ) -> Outcome:
     """Minimises ``loss_of_step(step)`` over the parameters of ``module`` with Adam.
 
     Ends after ``steps``, or when all but ``reserve`` seconds of the run's time are spent, and then restores the state
     after the ``check_every`` steps with the lowest mean loss. ``run.progress`` is called every step and may raise
-    ``Cancelled``; the state is then that of the last step.
+    ``Cancelled``; the state is then that of the last step. ``steps`` counts those that a checkpoint had done, too.
     """
     parameters = [p for p in module.parameters() if p.requires_grad]
     optimiser = Adam(parameters)
     started, left_at_start = time.monotonic(), run.seconds_left() - reserve
     best, recent = _Best(), list[float]()
-    step = skipped = skipped_in_a_row = 0
+    step = begun = 0 if checkpoints is None else checkpoints.begin(module, optimiser)
+    skipped = skipped_in_a_row = 0
     while step < steps and run.seconds_left() > reserve:
         spent = (time.monotonic() - started) / left_at_start
         rate = schedule.rate(optimiser.updates, max(step / steps, spent))
@@ -99,10 +99,14 @@ def train(
             best.offer(module, step, sum(recent) / len(recent))
             recent.clear()
         # Where time is what ends the training, the number of steps is an estimate.
-        expected = min(steps, round(step / spent)) if spent > 0.0 else steps
+        expected = min(steps, begun + round((step - begun) / spent)) if spent > 0.0 else steps
         run.progress(step, max(expected, step), loss.item())
         if preview is not None:
             run.preview(preview)
+        if checkpoints is not None and step % checkpoints.every == 0:
+            checkpoints.keep(step, module, optimiser)
+    if checkpoints is not None and step > begun and step % checkpoints.every != 0:
+        checkpoints.keep(step, module, optimiser)
     if recent and (len(recent) >= check_every // 2 or best.state is None):
         best.offer(module, step, sum(recent) / len(recent))
     if best.state is not None:

@@ -6,12 +6,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
-
-if TYPE_CHECKING:
-    from backend.methods.method import Morph
 
 PREVIEW_SHARE = 0.05  # of the training time, at most
 ENDLESS = 1_000_000_000  # steps
@@ -37,7 +34,7 @@ class Run:
     seed: int = 0
     seconds: float | None = None  # budget of preparation and training together
     on_progress: Callable[[str, int, int, float | None, float | None], None] = _ignore_progress
-    on_preview: Callable[[Morph], None] | None = None
+    on_preview: Callable[[Any], None] | None = None  # given what the work makes: a Morph, or a field
     cancelled: Callable[[], bool] = _never
     warnings: list[str] = field(default_factory=list)
     phase_seconds: dict[str, tuple[float, float]] = field(default_factory=dict)  # phase -> (wall, CPU)
@@ -97,7 +94,7 @@ class Run:
         if self.seconds == inside:  # nobody has asked to finish meanwhile
             self.seconds = whole
 
-    def preview(self, make: Callable[[], Morph]) -> None:
+    def preview(self, make: Callable[[], Any]) -> None:
         """Offers a preview; ``make`` is called only when it keeps previews below their share of the time."""
         if self.on_preview is None:
             return

@@ -1,0 +1,113 @@
+"""A fit from a shape to a field: what the worker process and the command line both do."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+
+from backend.fields.distance_network import DistanceNetwork
+from backend.geometry.shape import Shape
+from backend.surfaces.dataset import Dataset
+from backend.surfaces.distance_field import DistanceField
+from backend.surfaces.extraction import dataset_of, known_shape
+from backend.surfaces.registry import get_surface_method, surface_spec
+from backend.surfaces.surface_method import SurfaceMethod
+from backend.training.checkpoints import Checkpoints
+from backend.training.run import Run
+from protocol.settings import SettingError, SettingValue
+
+SLOPE = 1.3  # longest gradient of a field that no network bounds: the eikonal loss keeps it near 1
+
+
+@dataclass(frozen=True)
+class FitRequest:
+    """How to fit."""
+
+    method: str
+    mode: str = "auto"  # signed, unsigned, or auto: signed where the shape has an inside
+    preset: str = "fast"
+    settings: Mapping[str, SettingValue] = field(default_factory=dict)  # changes to the preset
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A finished fit: the field, and what the report says of it (plain types)."""
+
+    field: DistanceField
+    data: Dataset
+    report: dict[str, Any]
+
+
+def fit_shape(shape: Shape | Dataset, request: FitRequest, run: Run, checkpoints: Checkpoints | None = None) -> Fitted:
+    """Fits. Raises ``MeshError`` or ``SettingError`` with a message for the artist; previews of the run are fields."""
+    method = get_surface_method(request.method)
+    settings = method.settings_type(**surface_spec(method).resolve(request.preset, request.settings))
+    torch.manual_seed(run.seed)
+    started, started_cpu = time.monotonic(), time.process_time()
+    with run.phase("preparing"):
+        data, signed = _dataset(shape, request.mode, method, run)
+    facts = {
+        "method": method.name,
+        "mode": "signed" if signed else "unsigned",
+        "preset": request.preset,
+        "settings": asdict(settings),
+        "seed": run.seed,
+    }
+
+    def as_field(network: DistanceNetwork) -> DistanceField:
+        return DistanceField(
+            network,
+            data.frame,
+            data.low,
+            data.high,
+            signed,
+            level=method.level(signed, settings) * data.frame.length,
+            slope=1.0 if method.bounded else SLOPE,
+            bounded=method.bounded,
+            facts=facts,
+        )
+
+    with _previews_of_fields(run, as_field):
+        network = method.fit(data, signed, settings, run, checkpoints)
+    seconds = {"seconds": time.monotonic() - started, "cpu_seconds": time.process_time() - started_cpu}
+    phases = {name: {"seconds": wall, "cpu_seconds": cpu} for name, (wall, cpu) in run.phase_seconds.items()}
+    told = {"warnings": list(run.warnings), "said": list(run.said), "phases": phases}
+    return Fitted(as_field(network.at_rest()), data, facts | seconds | told | run.facts)
+
+
+def _dataset(shape: Shape | Dataset, mode: str, method: SurfaceMethod, run: Run) -> tuple[Dataset, bool]:
+    """The points to train on, and whether the field will be signed."""
+    if isinstance(shape, Dataset):
+        for kind, needed in method.needs.items():
+            if needed == shape.mode and mode in ("auto", kind):
+                return shape, kind == "signed"
+        wanted = " or ".join(sorted(set(method.needs.values())))
+        asked = "" if mode == "auto" else f" for a {mode} field"
+        raise SettingError(f"{method.name} trains on a dataset of mode {wanted}{asked}, and this one is {shape.mode}")
+    known = known_shape(shape, run)
+    kind = ("signed" if known.signed else "unsigned") if mode == "auto" else mode
+    if kind == "signed" and not known.signed:
+        raise SettingError(
+            "the shape has no inside (open curves or sheets), so its field cannot be signed; ask for --mode unsigned"
+        )
+    if kind not in method.needs:
+        able = " or ".join(name for name in ("signed", "unsigned") if name in method.needs)
+        raise SettingError(f"{method.name} makes {able} fields only; choose another method, or --mode {able}")
+    return dataset_of(known, shape, method.needs[kind], run), kind == "signed"
+
+
+@contextmanager
+def _previews_of_fields(run: Run, as_field: Any) -> Iterator[None]:
+    """Within, what a method shows, a network, is passed on as a field."""
+    outer = run.on_preview
+    if outer is not None:
+        run.on_preview = lambda network: outer(as_field(network))
+    try:
+        yield
+    finally:
+        run.on_preview = outer

@@ -1,0 +1,125 @@
+"""``DistanceField``: a fitted network with the frame it works in, as everything else sees it: in object space."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+import backend
+from backend.device import flushed_denormals
+from backend.fields.distance_network import DistanceNetwork
+from backend.fields.evaluate import evaluated
+from backend.geometry.arrays import Float64
+from backend.geometry.shape import UnitFrame
+from backend.methods.state import load_weights, weights_of
+from backend.surfaces.networks import network_of
+from protocol.settings import SettingError
+
+FORMAT = "tweenfield-field-1"
+BATCH = 8192  # points differentiated at once
+
+
+@dataclass(frozen=True, eq=False)
+class DistanceField:
+    """f: object space -> object-space length; the surface is where f is ``level``."""
+
+    network: DistanceNetwork
+    frame: UnitFrame
+    low: Float64  # [D], object space: box of the shape it was fitted to
+    high: Float64  # [D]
+    signed: bool = True  # negative inside; otherwise positive on both sides
+    level: float = 0.0  # object-space length: 0 where signed, a small positive offset where not
+    slope: float = 1.0  # the gradient is nowhere in the box longer than about this
+    bounded: bool = False  # that slope is 1 is guaranteed by the network, everywhere
+    facts: Mapping[str, Any] = field(default_factory=dict)  # method, preset, settings, seed, of plain types
+
+    @property
+    def dimension(self) -> int:
+        return len(self.low)
+
+    @property
+    def diagonal(self) -> float:
+        """Of the box, object space."""
+        return float(np.linalg.norm(self.high - self.low))
+
+    def values(self, points: Float64) -> Float64:
+        """f [N] at points [N, D]."""
+        inward = self.frame.enter(points)
+        found = evaluated(lambda p, _: self.network(p), inward, 0.0, device=self._device())
+        return found * self.frame.length
+
+    def values_and_gradients(self, points: Float64) -> tuple[Float64, Float64]:
+        """f [N] and its gradient [N, D] at points [N, D]."""
+        inward = torch.as_tensor(self.frame.enter(points), dtype=torch.float32, device=self._device())
+        parts = []
+        with torch.no_grad(), flushed_denormals():
+            for part in torch.split(inward, BATCH):
+                parts.append(self.network.value_and_gradient(part))
+        value = torch.cat([v for v, _ in parts]).cpu().numpy().astype(np.float64)
+        return value * self.frame.length, torch.cat([g for _, g in parts]).cpu().numpy().astype(np.float64)
+
+    def to_bytes(self) -> bytes:
+        """As a safetensors file: nothing in it can execute."""
+        facts = {
+            "format": FORMAT,
+            "version": backend.__version__,
+            "family": self.network.family,
+            "form": dict(self.network.form()),
+            "centre": self.frame.centre.tolist(),
+            "length": self.frame.length,
+            "low": self.low.tolist(),
+            "high": self.high.tolist(),
+            "signed": self.signed,
+            "level": self.level,
+            "slope": self.slope,
+            "bounded": self.bounded,
+            "facts": dict(self.facts),
+        }
+        arrays = weights_of("network", self.network)
+        # One entry only: the library writes several in no fixed order.
+        metadata = {"tweenfield": json.dumps(facts, sort_keys=True)}
+        return save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, metadata)
+
+    def _device(self) -> torch.device:
+        return next(self.network.parameters()).device
+
+
+def field_of(data: bytes, name: str) -> DistanceField:
+    """The field of a file's bytes; ``name`` is what errors call it. Raises ``SettingError`` for any other bytes."""
+    try:
+        tensors = load(data)
+        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+        facts = json.loads(header.get("__metadata__", {}).get("tweenfield", "{}"))
+    except (SafetensorError, ValueError) as error:
+        raise SettingError(f"{name}: not a field of `fit` (no readable safetensors file: {error})") from error
+    if facts.get("format") != FORMAT:
+        raise SettingError(f"{name}: not a field of `fit` (its format is {facts.get('format')!r})")
+    try:
+        network = network_of(facts["family"], facts["form"])
+        load_weights("network", network, tensors)
+        return DistanceField(
+            network.at_rest(),
+            UnitFrame(np.array(facts["centre"]), facts["length"]),
+            np.array(facts["low"]),
+            np.array(facts["high"]),
+            facts["signed"],
+            facts["level"],
+            facts["slope"],
+            facts["bounded"],
+            facts["facts"],
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise SettingError(f"{name}: a damaged field, or one of another version ({error!r})") from error
+
+
+def read_field(path: Path) -> DistanceField:
+    """The field of a file. Raises ``SettingError`` for any other file, ``OSError`` where there is none."""
+    return field_of(path.read_bytes(), str(path))

@@ -1,0 +1,30 @@
+"""What is known of the distance to a shape before any network: exact for meshes and polylines, estimated for clouds."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+
+from backend.geometry.arrays import Float64
+
+
+class KnownShape(ABC):
+    """A shape in the unit frame. Subclasses are final, one a kind of input."""
+
+    dimension: int
+    signed: bool  # whether it has an inside
+    exact: bool  # whether distances are exact; of a cloud they are estimates
+    said: tuple[str, ...]  # what the artist should know of it: holes closed, orientation estimated
+
+    @abstractmethod
+    def on_surface(self, count: int, rng: np.random.Generator) -> tuple[Float64, Float64 | None]:
+        """Points [count, D] of the shape, uniform, and unit normals outwards [count, D] where it has an inside."""
+
+    @abstractmethod
+    def distances(self, points: Float64) -> Float64:
+        """Distance [N] to points [N, D]; negative inside where ``signed``."""
+
+    def unsigned(self, points: Float64) -> Float64:
+        """Distance [N] without a sign."""
+        return np.abs(self.distances(points))
