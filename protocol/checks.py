@@ -16,6 +16,7 @@ from protocol.mesh import MeshData, MeshError, check_faces, check_structure
 from protocol.messages import (
     CORRESPONDENCES,
     EASINGS,
+    SIGNS,
     TOPOLOGIES,
     Bake,
     Cancel,
@@ -35,12 +36,16 @@ from protocol.messages import (
     Resume,
     Stop,
     Submit,
+    Surface,
+    SurfaceRequest,
     Timeline,
 )
+from protocol.shape import ShapeData, check_shape_structure
 
 JOB = re.compile(r"[0-9a-z-]{1,64}\Z")
 MAX_FRAMES = 100_000  # of one timeline
 MAX_LANDMARKS = 50
+MAX_LEVELS = 64  # surfaces of one job
 RESOLUTIONS = (8, 1024)  # least and most cells along the longest side of an extracted frame
 
 
@@ -76,9 +81,19 @@ def check_timeline(timeline: Timeline, limits: Limits, where: str) -> None:
     _require(in_range, "bad-setting", f"frames is {timeline.frames}; it must be from 2 to {MAX_FRAMES}")
     known = timeline.easing in EASINGS
     _require(known, "bad-setting", f"easing is {timeline.easing[:40]!r}; it must be one of {', '.join(EASINGS)}")
+    _check_resolution(timeline.resolution)
+
+
+def _check_resolution(cells: int) -> None:
     low, high = RESOLUTIONS
-    cells = low <= timeline.resolution <= high
-    _require(cells, "bad-setting", f"resolution is {timeline.resolution}; it must be from {low} to {high}")
+    _require(low <= cells <= high, "bad-setting", f"resolution is {cells}; it must be from {low} to {high}")
+
+
+def _check_effort(request: MorphRequest | SurfaceRequest) -> None:
+    if request.seconds is not None:
+        positive = math.isfinite(request.seconds) and request.seconds > 0
+        _require(positive, "bad-setting", f"seconds is {request.seconds}; it must be above 0")
+    _require(request.seed >= 0, "bad-setting", f"seed is {request.seed}; it must be at least 0")
 
 
 def _check_match(pairs: NDArray[Any] | None, weights: NDArray[Any] | None, where: str) -> None:
@@ -139,12 +154,32 @@ def check_request(request: MorphRequest, limits: Limits, where: str) -> None:
     _check_model(way, request.model, where)
     named = request.topology in TOPOLOGIES
     _require(named, "bad-setting", f"topology is {request.topology[:40]!r}; it must be one of {', '.join(TOPOLOGIES)}")
-    if request.seconds is not None:
-        positive = math.isfinite(request.seconds) and request.seconds > 0
-        _require(positive, "bad-setting", f"seconds is {request.seconds}; it must be above 0")
-    _require(request.seed >= 0, "bad-setting", f"seed is {request.seed}; it must be at least 0")
+    _check_effort(request)
     _require(0 <= request.preview_frames <= 64, "bad-setting",
              f"preview_frames is {request.preview_frames}; it must be from 0 to 64")  # fmt: skip
+
+
+def check_shape(shape: ShapeData, limits: Limits, where: str) -> None:
+    _check_size(len(shape.points), shape.n_faces, limits, where)
+    lines = 0 if shape.segments is None else len(shape.segments)
+    _require(lines <= limits.faces, "too-large", f"{where} has {lines} segments; at most {limits.faces} are taken")
+    try:
+        check_shape_structure(shape)
+    except MeshError as problem:
+        raise WireError("bad-mesh", f"{where}: {problem}") from None
+
+
+def check_surface_request(request: SurfaceRequest, limits: Limits, where: str) -> None:
+    named = request.mode in SIGNS
+    _require(named, "bad-setting", f"mode is {request.mode[:40]!r}; it must be one of {', '.join(SIGNS)}")
+    count = len(request.levels)
+    _require(1 <= count <= MAX_LEVELS, "bad-setting", f"there are {count} levels; it must be 1 to {MAX_LEVELS}")
+    for level in request.levels:
+        _require(math.isfinite(level), "bad-setting", f"a level is {level}; it must be a distance")
+        _require(level >= 0 or request.mode != "unsigned", "bad-setting",
+                 f"a level is {level}, but unsigned fields have no inside: leave it out, or choose signed")  # fmt: skip
+    _check_resolution(request.resolution)
+    _check_effort(request)
 
 
 def check_frame(frame: Frame, limits: Limits, where: str) -> None:
@@ -239,9 +274,12 @@ CHECKS: dict[type, Callable[[Any, Limits, str], None]] = {
     Stop: check_stop,
     MorphRequest: check_request,
     MatchRequest: check_match_request,
+    ShapeData: check_shape,
+    SurfaceRequest: check_surface_request,
     Submit: _job_only,
     Bake: check_bake,
     Match: _job_only,
+    Surface: _job_only,
     Cancel: _job_only,
     Resume: _not_negative("next_seq"),
     Credit: check_credit,

@@ -20,6 +20,7 @@ from protocol.messages import (
     Error,
     Finish,
     Finished,
+    First,
     Frame,
     Gone,
     JobState,
@@ -33,14 +34,14 @@ from protocol.messages import (
     Resume,
     Shutdown,
     Submit,
+    Surface,
+    SurfaceRequest,
     Timeline,
     Welcome,
 )
 from protocol.states import is_terminal
 from protocol.version import unknown_to
 from protocol.wire import encode
-
-First = Submit | Bake | Match  # what starts a job
 
 
 @dataclass
@@ -113,13 +114,14 @@ class Client:
         """The jobs that are followed: submitted and not yet at their end."""
         return tuple(self._jobs)
 
-    def submit(self, request: MorphRequest | MatchRequest, job: str | None = None) -> str:
-        """Starts a morph or a match, now or as soon as the backend is there. ``WireError`` for what cannot travel.
+    def submit(self, request: MorphRequest | MatchRequest | SurfaceRequest, job: str | None = None) -> str:
+        """Starts a morph, a match or a surface, now or as soon as the backend is there.
 
-        A backend that is too old for it is told by an ``Error`` that ``poll`` gives.
+        Raises ``WireError`` for what cannot travel. A backend that is too old for it is told by an ``Error`` that
+        ``poll`` gives.
         """
         job = job or str(uuid.uuid4())
-        self._follow(job, Match(job, request) if isinstance(request, MatchRequest) else Submit(job, request))
+        self._follow(job, _first(job, request))
         return job
 
     def bake(self, base: str, timeline: Timeline, job: str | None = None) -> str:
@@ -299,3 +301,10 @@ class Client:
             waiting = followed.window.expected > 0 or followed.window.next_seq >= followed.total
             if waiting and now - followed.heard > self._times.stall:
                 self._ask(job)
+
+
+def _first(job: str, request: MorphRequest | MatchRequest | SurfaceRequest) -> First:
+    """The message that starts a job for a request."""
+    if isinstance(request, MatchRequest):
+        return Match(job, request)
+    return Surface(job, request) if isinstance(request, SurfaceRequest) else Submit(job, request)

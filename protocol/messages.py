@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from protocol.mesh import Float32, Float64, Int32, MeshData
 from protocol.settings import MethodSpec, SettingValue
+from protocol.shape import ShapeData
 from protocol.states import State
 
-PROTOCOL = (1, 2)  # (major, minor); majors must match, the lower minor is spoken
+PROTOCOL = (1, 3)  # (major, minor); majors must match, the lower minor is spoken
 
 # Marks a field that travels as a document of its own beside the header, since it may outgrow the header's limit.
 ASIDE: Final[Literal["aside"]] = "aside"
@@ -24,6 +25,7 @@ EASINGS = ("linear", "ease-in", "ease-out", "ease-in-out")
 TOPOLOGIES = ("auto", "keep", "remesh")
 MATCHINGS = ("landmarks", "spectral", "nonrigid", "implicit-dense")  # ways to find a match
 CORRESPONDENCES = ("auto", "vertex-order", "table", *MATCHINGS)
+SIGNS = ("auto", "signed", "unsigned")  # whether a surface parts inside from outside
 NO_MATCH: Final = "none"  # the way of a match that is a guess and cannot be trusted
 
 
@@ -85,6 +87,25 @@ class MatchRequest:
     model: Annotated[NDArray[np.uint8] | None, LATER] = None  # bytes of a trained model, for implicit-dense
 
 
+@dataclass(frozen=True, eq=False)
+class SurfaceRequest:
+    """Which shape to fit a distance field to, how, and which of its surfaces to make."""
+
+    shape: ShapeData
+    method: str
+    etag: str  # of the MethodSpec that the settings were made for
+    mode: str = "auto"  # one of SIGNS; auto: signed where the shape has an inside
+    preset: str = "fast"
+    settings: Mapping[str, SettingValue] = field(default_factory=dict)  # changes to the preset
+    levels: tuple[float, ...] = (0.0,)  # distances of the surfaces from the shape, < 0 inside; one frame each
+    resolution: int = 128  # cells along the longest side
+    skeleton: bool = False  # one more frame, the last: lines in the middle of the shape
+    seconds: float | None = None  # wall-time budget of preparation and training
+    seed: int = 0
+    device: str = "auto"  # auto | cpu | cuda | mps
+    preview: bool = False  # of the surface as fitted so far
+
+
 # client -> server ---------------------------------------------------------------------------------------------------
 
 
@@ -121,6 +142,14 @@ class Match:
 
     job: str
     request: MatchRequest
+
+
+@dataclass(frozen=True, eq=False)
+class Surface:
+    """Starts a job that fits a surface to a shape. Its frames are the surfaces asked for, its morph is the field."""
+
+    job: str
+    request: SurfaceRequest
 
 
 @dataclass(frozen=True)
@@ -180,6 +209,7 @@ class Welcome:
     methods: Annotated[tuple[MethodSpec, ...], ASIDE]
     devices: tuple[str, ...]
     limits: Mapping[str, int]
+    surface_methods: Annotated[tuple[MethodSpec, ...] | None, ASIDE, LATER] = None  # topologies: signed, unsigned
 
 
 @dataclass(frozen=True)
@@ -225,7 +255,7 @@ class Preview:
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One baked frame. Faces only where the topology is not the source's."""
+    """One baked frame. Faces only where the topology is not the source's; those of a skeleton are lines."""
 
     job: str
     seq: int  # 0 .. total - 1, no gaps
@@ -242,7 +272,7 @@ class Frame:
 
 @dataclass(frozen=True, eq=False)
 class Finished:
-    """Follows the last frame: the report, and the trained morph as the bytes of a safetensors file."""
+    """Follows the last frame: the report, and the trained morph or field as the bytes of a safetensors file."""
 
     job: str
     report: Annotated[Mapping[str, Any], ASIDE]  # plain types only
@@ -290,9 +320,10 @@ class Pong:
     session: str  # the server's id
 
 
-CLIENT_MESSAGES = (Hello, Submit, Bake, Match, Cancel, Finish, Resume, Credit, PreviewSeen, Ping, Shutdown)
+CLIENT_MESSAGES = (Hello, Submit, Bake, Match, Surface, Cancel, Finish, Resume, Credit, PreviewSeen, Ping, Shutdown)
 SERVER_MESSAGES = (Welcome, Refused, JobState, Progress, Preview, Frame, Finished, Matched, Error, Gone, Pong)
 
-ClientMessage = Hello | Submit | Bake | Match | Cancel | Finish | Resume | Credit | PreviewSeen | Ping | Shutdown
+First = Submit | Bake | Match | Surface  # what starts a job
+ClientMessage = Hello | First | Cancel | Finish | Resume | Credit | PreviewSeen | Ping | Shutdown
 ServerMessage = Welcome | Refused | JobState | Progress | Preview | Frame | Finished | Matched | Error | Gone | Pong
 Message = ClientMessage | ServerMessage

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from protocol.messages import MATCHINGS, PROTOCOL, Bake, Match, Submit
+from protocol.messages import MATCHINGS, PROTOCOL, Bake, First, Match, Surface
 
 Version = tuple[int, int]  # (major, minor)
 
@@ -12,8 +12,10 @@ def negotiate(client: Version, server: Version = PROTOCOL) -> Version | None:
     return (server[0], min(client[1], server[1])) if client[0] == server[0] else None
 
 
-def unknown_to(spoken: Version, message: Submit | Bake | Match) -> str:
+def unknown_to(spoken: Version, message: First) -> str:
     """What of a submission the other side would pass over or refuse, in words; empty: nothing."""
+    if isinstance(message, Surface):
+        return "surfaces of points, curves and meshes" if spoken < (1, 3) else ""
     if isinstance(message, Match):
         return "matching without a morph" if spoken < (1, 2) else ""
     if isinstance(message, Bake):

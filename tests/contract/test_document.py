@@ -24,9 +24,11 @@ from protocol.messages import (
     MatchRequest,
     MorphRequest,
     Stop,
+    SurfaceRequest,
     Timeline,
 )
 from protocol.settings import MethodSpec, SettingSpec
+from protocol.shape import ShapeData
 from protocol.states import AFTER_RESTART, NEXT
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -94,7 +96,17 @@ def documented(paragraph: str) -> dict[str, str]:
     return {name: without_shapes(kind) + aside for name, kind, aside in found}
 
 
-COMPOSED = (MorphRequest, MatchRequest, Stop, MeshData, Timeline, MethodSpec, SettingSpec)
+COMPOSED = (
+    MorphRequest,
+    MatchRequest,
+    Stop,
+    SurfaceRequest,
+    ShapeData,
+    MeshData,
+    Timeline,
+    MethodSpec,
+    SettingSpec,
+)
 
 
 @pytest.mark.parametrize("kind", [*CLIENT_MESSAGES, *SERVER_MESSAGES, *COMPOSED], ids=lambda kind: kind.__name__)

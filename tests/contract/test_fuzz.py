@@ -22,7 +22,7 @@ ANY = st.recursive(
     max_leaves=20,
 )
 NAMES = st.sampled_from(
-    ["Hello", "Submit", "Frame", "Welcome", "Finished", "Preview", "Error", "Credit", "Match", "Matched"]
+    ["Hello", "Submit", "Frame", "Welcome", "Finished", "Preview", "Error", "Credit", "Match", "Matched", "Surface"]
 )
 
 

@@ -33,10 +33,13 @@ from protocol.messages import (
     Shutdown,
     Stop,
     Submit,
+    Surface,
+    SurfaceRequest,
     Timeline,
     Welcome,
 )
 from protocol.settings import MethodSpec, SettingSpec
+from protocol.shape import ShapeData
 
 
 def square(height: float = 0.0) -> MeshData:
@@ -128,6 +131,43 @@ def matched() -> Matched:
     )
 
 
+def cloud() -> ShapeData:
+    """Five points with normals, far from the origin."""
+    square_ = square()
+    normals = np.array([[0, 0, 1], [0, 1, 0], [1, 0, 0], [0, 0.6, 0.8], [0, 0, -2]], np.float32)
+    return ShapeData(square_.vertices, normals, origin=square_.origin, scale=square_.scale)
+
+
+def faced() -> ShapeData:
+    return ShapeData(square().vertices, face_offsets=square().face_offsets, face_indices=square().face_indices)
+
+
+def lines() -> ShapeData:
+    return ShapeData(square().vertices, segments=np.array([[0, 1], [1, 4], [3, 2]], np.int32))
+
+
+def surface_request() -> SurfaceRequest:
+    return SurfaceRequest(
+        cloud(),
+        method="igr",
+        etag=method().etag,
+        mode="signed",
+        preset="paper",
+        settings={"steps": 5, "rate": 0.5},
+        levels=(0.0, 0.25, -0.5),
+        resolution=64,
+        skeleton=True,
+        seconds=12.5,
+        seed=7,
+        device="cpu",
+        preview=True,
+    )
+
+
+def surface_methods() -> tuple[MethodSpec, ...]:
+    return (replace(method(), name="igr", needs_correspondence=False, topologies=("signed", "unsigned")),)
+
+
 def messages() -> tuple[Message, ...]:
     vertices = square().vertices
     return (
@@ -196,4 +236,20 @@ def messages() -> tuple[Message, ...]:
         Match("job-7", MatchRequest(square(), square(1.0))),
         matched(),
         Matched("job-7", np.full(5, -1, "i4"), np.zeros((5, 3), "f4"), np.zeros(5, "f4"), "none", ()),
+        # added by version 1.3
+        Surface("job-8", surface_request()),
+        Surface("job-9", SurfaceRequest(faced(), "igr", method().etag)),
+        Surface("job-10", SurfaceRequest(lines(), "igr", method().etag, mode="unsigned")),
+        Welcome(
+            (1, 3),
+            "tweenfield 1.3",
+            "server-session",
+            (replace(method(), topologies=("keep", "remesh")),),
+            ("cpu",),
+            {},
+            surface_methods(),
+        ),
+        Frame(
+            "job-8", 3, 4, 0.0, vertices, np.zeros(3), 1.0, np.array([0, 2, 5], "i4"), np.array([0, 1, 1, 2, 3], "i4")
+        ),
     )

@@ -36,12 +36,13 @@ from protocol.messages import (
     Refused,
     Resume,
     Submit,
+    Surface,
     Welcome,
 )
 from protocol.states import State, is_terminal, on_cancel
 from protocol.version import negotiate
 from protocol.wire import WireError, decode, encode
-from tests.protocol.samples import matched, method
+from tests.protocol.samples import matched, method, surface_methods
 
 
 @dataclass
@@ -128,7 +129,7 @@ class SmallBackend(threading.Thread):
             self._send(identity, Error("hello-first", "say hello first"))
         elif isinstance(message, Ping):
             self._send(identity, Pong(message.nonce, self._session))
-        elif isinstance(message, Submit | Bake | Match):
+        elif isinstance(message, Submit | Bake | Match | Surface):
             state: State = "queued" if self.hold else "done"
             match = isinstance(message, Match)
             new = SmallJob(identity, 0 if match else self.frames, state=state, match=match)
@@ -146,7 +147,8 @@ class SmallBackend(threading.Thread):
             self._send(identity, Refused("the token is not that of the connection file", self.version))
         else:
             self._hellos.add(identity)
-            self._send(identity, Welcome(spoken, "small", self._session, (method(),), ("cpu",), {}))
+            surfaces = surface_methods() if spoken >= (1, 3) else None
+            self._send(identity, Welcome(spoken, "small", self._session, (method(),), ("cpu",), {}, surfaces))
 
     def _job_message(self, identity: bytes, message: Resume | Cancel | Finish | Credit) -> None:
         job = self.jobs.get(message.job)
