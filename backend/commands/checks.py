@@ -21,6 +21,7 @@ from backend import __version__
 
 REINSTALL: Final = "install Tweenfield again in a fresh environment: python3 -m venv .venv && .venv/bin/pip install ."
 PACKAGES: Final = {  # module -> package
+    "ezdxf": "ezdxf",
     "igl": "libigl",
     "msgpack": "msgpack",
     "numpy": "numpy",
@@ -30,6 +31,7 @@ PACKAGES: Final = {  # module -> package
     "safetensors": "safetensors",
     "skimage": "scikit-image",
     "scipy": "scipy",
+    "svgelements": "svgelements",
     "torch": "torch",
     "trimesh": "trimesh",
 }

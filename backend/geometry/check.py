@@ -36,7 +36,7 @@ def check_surface(
         what = "NaN" if np.isnan(positions[bad]).any() else "infinite"
         raise MeshError(
             f"{name}: {count(len(bad), 'vertex has', 'vertices have')} a coordinate that is {what} "
-            f"({_some(bad)}, counted from 0); move or delete them, or export again"
+            f"({numbered(bad)}, counted from 0); move or delete them, or export again"
         )
 
     largest = float(np.abs(positions).max())
@@ -74,7 +74,7 @@ def count(n: int, one: str, many: str) -> str:
     return f"{n} {one if n == 1 else many}"
 
 
-def _some(numbers: Integers) -> str:
+def numbered(numbers: Integers) -> str:
     """The first few of ``numbers`` in words."""
     shown = ", ".join(str(int(n)) for n in numbers[:5])
     return f"number {shown}" if len(numbers) == 1 else f"numbers {shown}" + (", ..." if len(numbers) > 5 else "")

@@ -22,10 +22,19 @@ def read_mesh(path: str | Path) -> MeshData:
     The vertices of a triangle soup (STL) stay apart. Raises ``MeshError``, which names file, fault and remedy.
     """
     path = Path(path)
+    return as_mesh(read_polygons(path), path)
+
+
+def read_polygons(path: Path) -> Polygons:
+    """Everything that a mesh file holds, not yet looked at."""
     try:
-        found = _parse(path)
+        return _parse(path)
     except FormatError as error:
         raise MeshError(f"{path}: {error}") from error
+
+
+def as_mesh(found: Polygons, path: Path) -> MeshData:
+    """The mesh among what was found in a file, once it is known to be a sound one."""
     offsets = found.offsets()
     check_surface(found.positions, offsets, found.indices, str(path))
     if max(len(found.positions), len(found.indices)) >= 2**31:
@@ -46,7 +55,7 @@ def _parse(path: Path) -> Polygons:
         raise FormatError(
             f"{suffix or 'a name without suffix'} is not a mesh format known here; use one of {', '.join(SUFFIXES)}"
         )
-    data = _bytes(path)
+    data = file_bytes(path)
     if suffix == ".obj":
         return parse_obj(data)
     if suffix == ".ply":
@@ -56,13 +65,14 @@ def _parse(path: Path) -> Polygons:
     return parse_scene(data, suffix[1:], path.parent)
 
 
-def _bytes(path: Path) -> bytes:
+def file_bytes(path: Path) -> bytes:
+    """What a file holds. Raises ``FormatError`` where it cannot be read, or is empty."""
     try:
         data = path.read_bytes()
     except FileNotFoundError:
         raise FormatError("there is no such file; check the name and the folder") from None
     except IsADirectoryError:
-        raise FormatError("this is a folder; name a mesh file in it") from None
+        raise FormatError("this is a folder; name a file in it") from None
     except OSError as error:
         raise FormatError(
             f"it cannot be read ({error.strerror or error}); check the file and its permissions"

@@ -1,4 +1,4 @@
-"""Wavefront OBJ: polygons and texture coordinates, in the file's own vertex order."""
+"""Wavefront OBJ: polygons, lines, texture coordinates and normals, in the file's own vertex order."""
 
 from __future__ import annotations
 
@@ -9,10 +9,15 @@ from backend.geometry.polygons import FormatError, Polygons, numbers, whole_numb
 
 
 def parse_obj(data: bytes) -> Polygons:
-    """All vertices (unused ones too), all faces and, where corners have them, texture coordinates."""
+    """All vertices (unused ones too), all faces and lines and, where corners have them, texture coordinates.
+
+    Normals are taken from a file without faces that has one for every vertex, as point clouds do.
+    """
     vertex_lines: list[bytes] = []
     uv_lines: list[bytes] = []
+    normal_lines: list[bytes] = []
     face_lines: list[bytes] = []
+    polylines: list[tuple[int, bytes]] = []  # vertices before each, for negative indices
     seen: list[tuple[int, int]] = []  # vertices and texture coordinates before each face, for negative indices
     for line in data.replace(b"\\\r\n", b" ").replace(b"\\\n", b" ").splitlines():
         if b"#" in line:
@@ -25,6 +30,10 @@ def parse_obj(data: bytes) -> Polygons:
             seen.append((len(vertex_lines), len(uv_lines)))
         elif head == b"vt":
             uv_lines.append(rest)
+        elif head == b"vn":
+            normal_lines.append(rest)
+        elif head == b"l":
+            polylines.append((len(vertex_lines), rest))
     sizes = np.array([len(line.split()) for line in face_lines], np.int64)
     before = np.repeat(np.array(seen, np.int64).reshape(-1, 2), sizes, axis=0)  # [C, 2]
     corners = _corners(b" ".join(face_lines))  # [C, 2], from 1, from the end where negative, 0: none
@@ -32,7 +41,30 @@ def parse_obj(data: bytes) -> Polygons:
     if (corners[:, 0] == 0).any():
         raise FormatError("a face uses vertex 0, but OBJ counts from 1; export it again")
     positions = _columns(vertex_lines, 3, "vertex coordinate")
-    return Polygons(positions, sizes, indices[:, 0], _corner_uv(uv_lines, corners[:, 1], indices[:, 1]))
+    of_points = not face_lines and vertex_lines and len(normal_lines) == len(vertex_lines)
+    return Polygons(
+        positions,
+        sizes,
+        indices[:, 0],
+        _corner_uv(uv_lines, corners[:, 1], indices[:, 1]),
+        normals=_columns(normal_lines, 3, "normal") if of_points else None,
+        segments=_segments(polylines, len(vertex_lines)),
+    )
+
+
+def _segments(polylines: list[tuple[int, bytes]], n_vertices: int) -> Int64 | None:
+    """The lines [S, 2] between the vertices of each polyline ``v1 v2 v3 ...``, ``None`` without any."""
+    pieces = []
+    for before, text in polylines:
+        given = _corners(text)[:, 0]
+        used = np.where(given < 0, before + given, given - 1)
+        if (given == 0).any() or (used < 0).any() or (used >= n_vertices).any():
+            raise FormatError(
+                f"a line refers to a vertex that does not exist (there are {n_vertices}); the file is incomplete or "
+                "damaged, export it again"
+            )
+        pieces.append(np.stack([used[:-1], used[1:]], axis=1))
+    return np.concatenate(pieces) if pieces else None
 
 
 def _columns(lines: list[bytes], n: int, what: str) -> Float64:

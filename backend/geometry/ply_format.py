@@ -1,4 +1,4 @@
-"""PLY, text and binary: polygons, texture coordinates and colours, in the file's own vertex order."""
+"""PLY, text and binary: polygons, lines, texture coordinates, colours and normals, in the file's vertex order."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.geometry.arrays import Float32, Int64
+from backend.geometry.arrays import Float32, Float64, Int64
 from backend.geometry.polygons import FormatError, Polygons, numbers, whole
 from protocol.mesh import MeshData
 
@@ -19,6 +19,8 @@ TYPES = {
 }  # fmt: skip
 UV_NAMES = (("s", "t"), ("u", "v"), ("texture_u", "texture_v"))
 COLOR_NAMES = (("red", "green", "blue", "alpha"), ("r", "g", "b", "a"))
+NORMAL_NAMES = ("nx", "ny", "nz")
+EDGE_NAMES = ("vertex1", "vertex2")
 INDEX_NAMES = ("vertex_indices", "vertex_index")
 
 
@@ -214,7 +216,34 @@ def _polygons(tables: dict[str, _Columns], types: dict[str, str]) -> Polygons:
     lists = [face[name] for name in INDEX_NAMES if name in face]
     faces = lists[0] if lists and isinstance(lists[0], _List) else _List(np.zeros(0, np.int64), np.zeros(0, np.int64))
     indices = whole(faces.values, "face index")
-    return Polygons(positions, faces.sizes, indices, _uv(vertex, face, faces.sizes, indices), _color(vertex, types))
+    return Polygons(
+        positions,
+        faces.sizes,
+        indices,
+        _uv(vertex, face, faces.sizes, indices),
+        _color(vertex, types),
+        _stacked(vertex, NORMAL_NAMES),
+        _edges(tables.get("edge", {}), len(positions)),
+    )
+
+
+def _stacked(columns: _Columns, names: tuple[str, ...]) -> Float64 | None:
+    """The columns of these names [N, K], ``None`` unless all are there."""
+    found = [columns.get(name) for name in names]
+    if not all(isinstance(column, np.ndarray) for column in found):
+        return None
+    return np.stack([np.asarray(column, np.float64) for column in found], axis=1)
+
+
+def _edges(edge: _Columns, n_vertices: int) -> Int64 | None:
+    """The lines [S, 2] between vertices."""
+    table = _stacked(edge, EDGE_NAMES)
+    if table is None:
+        return None
+    segments = whole(table, "edge index")
+    if len(segments) and (segments.min() < 0 or segments.max() >= n_vertices):
+        raise FormatError(f"an edge refers to a vertex that does not exist (there are {n_vertices}); export it again")
+    return segments
 
 
 def _uv(vertex: _Columns, face: _Columns, sizes: Int64, indices: Int64) -> Float32 | None:

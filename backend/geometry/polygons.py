@@ -18,13 +18,15 @@ class FormatError(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Polygons:
-    """Vertices and faces as they stand in a file."""
+    """Vertices, faces and lines as they stand in a file."""
 
     positions: Float64  # [V, 3]
     sizes: Int64  # [F], corners of each face
     indices: Int64  # [C]
     uv: Float32 | None = None  # [C, 2]
     color: Float32 | None = None  # [V, 4], red, green, blue, alpha in 0..1, as the file has them (usually sRGB)
+    normals: Float64 | None = None  # [V, 3], of the vertices, of any length
+    segments: Int64 | None = None  # [S, 2], lines between vertices
 
     def offsets(self) -> Int64:
         """First corner of each face, and the end [F + 1]."""
