@@ -1,8 +1,9 @@
-"""SVG: the outlines of its paths and shapes as polylines in the plane, through svgelements."""
+"""SVG: the outlines of its paths and shapes as polylines in the plane, through svgelements; and loops as an SVG."""
 
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 
 import numpy as np
 import svgelements as svg
@@ -14,6 +15,7 @@ from backend.geometry.shape import Shape
 
 FLATNESS = 1e-4  # of the drawing's diagonal: as far a polyline may be from the curve it stands for
 LOOK = np.linspace(0.0, 1.0, 9)  # where a curve's bending is looked at
+BORDER = 0.05  # of the longest side: around the loops of an SVG
 MOST = 2000  # pieces of one curve
 
 
@@ -38,6 +40,25 @@ def parse_svg(data: bytes) -> Shape:
     scale = np.array([[to_pixels.a, to_pixels.c], [to_pixels.b, to_pixels.d]])
     own = np.linalg.solve(scale, (points - [to_pixels.e, to_pixels.f]).T).T
     return Shape(np.ascontiguousarray(own * [1.0, -1.0]), segments=segments)
+
+
+def svg_bytes(loops: Sequence[Float64]) -> bytes:
+    """Loops [K, 2], first point = last, as one filled path; it lies over the drawing that a shape was read from.
+
+    What is inside an odd number of loops is filled. ``parse_svg`` gives the same points back, to 9 digits.
+    """
+    points = np.concatenate([np.zeros((0, 2)), *loops]) * [1.0, -1.0]
+    low, high = (points.min(axis=0), points.max(axis=0)) if len(points) else (np.zeros(2), np.ones(2))
+    border = BORDER * float((high - low).max())
+    corner, size = low - border, high - low + 2.0 * border
+    strokes = [" L ".join(f"{x:.9g} {-y:.9g}" for x, y in loop[:-1].tolist()) for loop in loops]
+    box = " ".join(f"{number:.9g}" for number in (*corner.tolist(), *size.tolist()))
+    path = " ".join(f"M {stroke} Z" for stroke in strokes)
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{box}">\n'
+        f'<path fill-rule="evenodd" fill="#c8c8c8" stroke="#000000" stroke-width="{border / 10.0:.3g}" d="{path}"/>\n'
+        "</svg>\n"
+    ).encode("ascii")
 
 
 def _size(subpaths: list[list[svg.PathSegment]]) -> float:
