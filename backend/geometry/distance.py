@@ -10,19 +10,19 @@ from backend.geometry.arrays import Float64, Int64, Integers
 
 
 def closest_on_surface(
-    points: Float64,  # [N, 3]
-    positions: Float64,  # [W, 3]
-    triangles: Integers,  # [T, 3]
+    points: Float64,  # [N, D]
+    positions: Float64,  # [W, D]
+    triangles: Integers,  # [T, 3], or segments [T, 2]: of curves in the plane or in space
 ) -> tuple[Float64, Int64, Float64]:
-    """Distance [N], triangle [N] and closest surface point [N, 3] of every point."""
+    """Distance [N], triangle [N] and closest surface point [N, D] of every point."""
     if not len(points):
-        return np.zeros(0), np.zeros(0, np.int64), np.zeros((0, 3))
+        return np.zeros(0), np.zeros(0, np.int64), np.zeros((0, positions.shape[1]))
     middle, size = _frame(positions)
     squared, face, closest = igl.point_mesh_squared_distance(
         _rows((points - middle) / size), _rows((positions - middle) / size), np.ascontiguousarray(triangles, np.int64)
     )
     distance = np.sqrt(np.maximum(np.asarray(squared).reshape(-1), 0.0)) * size
-    return distance, np.asarray(face, np.int64).reshape(-1), np.asarray(closest).reshape(-1, 3) * size + middle
+    return distance, np.asarray(face, np.int64).reshape(-1), np.asarray(closest).reshape(points.shape) * size + middle
 
 
 def nearest_distances(a: Float64, b: Float64) -> tuple[Float64, Float64]:
