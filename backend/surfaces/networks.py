@@ -7,9 +7,13 @@ from typing import Any
 
 from backend.fields.distance_mlp import DistanceMlp
 from backend.fields.distance_network import DistanceNetwork
+from backend.fields.one_lipschitz import OneLipschitz
+from backend.fields.orthogonal import Orthogonal
 from protocol.settings import SettingError
 
-FAMILIES: Mapping[str, type[DistanceNetwork]] = {family.family: family for family in (DistanceMlp,)}
+FAMILIES: Mapping[str, type[DistanceNetwork]] = {
+    family.family: family for family in (DistanceMlp, OneLipschitz, Orthogonal)
+}
 
 
 def network_of(family: str, form: Mapping[str, Any]) -> DistanceNetwork:
