@@ -23,11 +23,11 @@ from protocol.endpoint import Endpoint
 from protocol.limits import WireError
 from protocol.messages import (
     PROTOCOL,
-    Bake,
     Cancel,
     Credit,
     Error,
     Finish,
+    First,
     Gone,
     Hello,
     Match,
@@ -41,6 +41,7 @@ from protocol.messages import (
     ServerMessage,
     Shutdown,
     Submit,
+    Surface,
 )
 from protocol.states import is_terminal
 from protocol.version import negotiate
@@ -50,6 +51,7 @@ FORGET: Final = 600.0  # seconds, until it is forgotten
 MAX_QUEUED: Final = 256  # jobs that have not ended
 MAX_CLIENTS: Final = 256
 MAX_SESSION: Final = 128  # characters
+SINCE: Final = {"morph": 0, "match": 2, "surface": 3}  # kind of job -> the minor version that brought it
 HELLO_FIRST: Final = Error("hello-first", "this connection has not said Hello; connect again", retryable=True)
 
 
@@ -65,9 +67,9 @@ class _Client:
     streams: ClientStreams
     welcomed: bool = False
 
-    @property
-    def knows_matches(self) -> bool:
-        return self.minor >= 2
+    def knows(self, kind: str) -> bool:
+        """Whether its version has jobs of this kind."""
+        return self.minor >= SINCE[kind]
 
 
 class Desk:
@@ -252,10 +254,10 @@ class Desk:
         stream = client.streams.get(getattr(message, "job", ""))
         if isinstance(message, Ping):
             self._answer(client, Pong(message.nonce, self._session))
-        elif isinstance(message, Submit | Bake) or (isinstance(message, Match) and client.knows_matches):
+        elif isinstance(message, First) and client.knows(_kind(message)):
             self._enter(client, message, [part.buffer for part in parts])
-        elif isinstance(message, Match):
-            said = f"Match is no message of protocol {PROTOCOL[0]}.{client.minor}"
+        elif isinstance(message, First):
+            said = f"{type(message).__name__} is no message of protocol {PROTOCOL[0]}.{client.minor}"
             self._answer(client, Error("unknown-message", said, job=message.job))
         elif isinstance(message, Cancel):
             self._cancel(client, message.job)
@@ -275,7 +277,7 @@ class Desk:
             name = type(message).__name__
             self._answer(client, Error("unknown-message", f"{name} is not a message that a client sends"))
 
-    def _enter(self, client: _Client, message: Submit | Bake | Match, parts: Sequence[memoryview]) -> None:
+    def _enter(self, client: _Client, message: First, parts: Sequence[memoryview]) -> None:
         """Enters a new job. The same job again is answered with its state; its stream starts anew."""
         digest = hashlib.sha256()
         for part in parts:
@@ -308,7 +310,7 @@ class Desk:
             request = replace(request, preview_frames=0)
         return [memoryview(part) for part in wire.encode(replace(submit, request=request))]
 
-    def _record(self, message: Submit | Bake | Match, digest: str) -> JobRecord:
+    def _record(self, message: First, digest: str) -> JobRecord:
         """The record of a new job; ``WireError`` says why it is not taken."""
         waiting = len(self.scheduler.active())
         if waiting >= MAX_QUEUED:
@@ -319,13 +321,17 @@ class Desk:
             return JobRecord(message.job, digest, request.device, request.timeline.frames, created=time.time())
         if isinstance(message, Match):
             return JobRecord(message.job, digest, message.request.device, 0, created=time.time(), kind="match")
+        if isinstance(message, Surface):
+            self._catalogue.check_surface(message.request)
+            total = len(message.request.levels) + message.request.skeleton
+            return JobRecord(message.job, digest, message.request.device, total, created=time.time(), kind="surface")
         base = self._journal.records.get(message.base)
         if base is not None and base.base:  # a bake is baked again from the job that was trained
             base = self._journal.records.get(base.base)
         if base is None:
             raise WireError("unknown-job", f"the backend does not have job {message.base} any more; train it again")
-        if base.kind == "match":
-            raise WireError("unknown-job", f"job {message.base} is a match, which has no morph to be baked")
+        if base.kind != "morph":
+            raise WireError("unknown-job", f"job {message.base} is a {base.kind}, which has no morph to be baked")
         if base.state != "done":
             raise WireError("unknown-job", f"job {message.base} is {base.state}; only a job that is done can be baked")
         return JobRecord(message.job, digest, base.device, message.timeline.frames, base=base.job, created=time.time())
@@ -333,7 +339,7 @@ class Desk:
     def _found(self, client: _Client, job: str) -> JobRecord | None:
         """The record of a job, for a client that could take in what it ends with."""
         record = self._journal.records.get(job)
-        return None if record is not None and record.kind == "match" and not client.knows_matches else record
+        return record if record is None or client.knows(record.kind) else None
 
     def _resume(self, client: _Client, job: str, next_seq: int) -> None:
         record = self._found(client, job)
@@ -369,3 +375,8 @@ class Desk:
         self.scheduler.finish(job)
         with suppress(ClientGone):
             client.streams.tell_state(self._journal.records[job])
+
+
+def _kind(message: First) -> str:
+    """The kind of job that a message starts."""
+    return {Match: "match", Surface: "surface"}.get(type(message), "morph")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import time
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 import backend
 from backend import pipeline
@@ -19,14 +18,17 @@ from backend.methods.method import Morph
 from backend.methods.registry import specs
 from backend.pipeline import BakedFrame
 from backend.service.faults import failure_of
-from backend.service.journal import FINISHED, REQUEST, frame_name, frames_there, preview_name
-from backend.service.link import Begin, Ended, FramesMade, Outbox, PreviewMade, Step
-from backend.service.parts_file import read_parts, write_parts
+from backend.service.job_output import JobOutput, finished_in
+from backend.service.journal import REQUEST
+from backend.service.link import Begin, Ended, Outbox
+from backend.service.parts_file import read_parts
+from backend.service.surface_run import run_surface
 from backend.service.wishes import Wishes
+from backend.surfaces.registry import surface_specs
 from backend.training.run import Cancelled, Run
 from protocol import wire
-from protocol.checks import MAX_FRAMES, check_frame
-from protocol.limits import LIMITS, WireError
+from protocol.checks import MAX_FRAMES
+from protocol.limits import LIMITS
 from protocol.mesh import MeshData
 from protocol.messages import (
     PROTOCOL,
@@ -34,12 +36,12 @@ from protocol.messages import (
     Finished,
     Frame,
     Match,
-    Matched,
     MatchRequest,
     Message,
     MorphRequest,
     Preview,
     Submit,
+    Surface,
     Timeline,
     Welcome,
 )
@@ -64,6 +66,7 @@ class Worker:
             methods=specs(),
             devices=available_devices(),
             limits={**asdict(LIMITS), "frames": MAX_FRAMES},
+            surface_methods=surface_specs(),
         )
         return [bytes(part) for part in wire.encode(welcome)]
 
@@ -83,31 +86,30 @@ class Worker:
 class JobRun:
     """The work of one job."""
 
-    def __init__(self, begin: Begin, wishes: Wishes, outbox: Outbox, device: Any) -> None:
-        self._job = begin.job
-        self._folder = Path(begin.folder)
+    def __init__(self, begin: Begin, wishes: Wishes, outbox: Outbox, device: torch.device) -> None:
+        self._out = JobOutput(begin, wishes, outbox)
         self._base = Path(begin.base) if begin.base else None
-        self._wishes = wishes
-        self._outbox = outbox
         self._device = device
-        self._started = time.monotonic()
-        self._revision = 0
 
     def run(self) -> None:
-        """Trains unless the morph is there already, then bakes the frames that are not. Or finds a match."""
-        self._progress("preparing", 0, 0, None, None)
-        message = wire.decode(read_parts(self._folder / REQUEST))
-        if isinstance(message, Match):
+        """Trains unless the result is there already, then bakes the frames that are not. Or finds a match."""
+        self._out.progress("preparing", 0, 0, None, None)
+        message = self._out.request()
+        if isinstance(message, Surface):
+            run_surface(message.request, self._out, self._device)
+        elif isinstance(message, Match):
             self._match(message.request)
-            return
+        else:
+            self._morph(message)
+
+    def _morph(self, message: Message) -> None:
         request, timeline = self._request(message)
-        if (self._folder / FINISHED).exists():  # an earlier server was killed after the training
-            morph = self._restore(self._folder)
+        if self._out.ended():
+            morph = _morph_of(self._out.finished())
         elif self._base is not None:
-            morph = self._restore(self._base)
-            finished = wire.decode(read_parts(self._base / FINISHED))
-            assert isinstance(finished, Finished)
-            self._keep(replace(finished, job=self._job))
+            finished = finished_in(self._base)
+            morph = _morph_of(finished)
+            self._out.keep(replace(finished, job=self._out.job))
         else:
             morph = self._train(request)
         self._bake(morph, request, timeline)
@@ -122,82 +124,51 @@ class JobRun:
 
     def _match(self, request: MatchRequest) -> None:
         """Finds the match of two meshes, unless an earlier server was killed after that."""
-        if (self._folder / FINISHED).exists():
+        if self._out.ended():
             return
-        run = Run(device=self._device, on_progress=self._progress, cancelled=self._wishes.stopped)
-        self._keep(match_meshes(request, run).message(self._job, request.target))
+        run = Run(device=self._device, on_progress=self._out.progress, cancelled=self._out.stopped)
+        self._out.keep(match_meshes(request, run).message(self._out.job, request.target))
 
     def _train(self, request: MorphRequest) -> Morph:
         run = Run(
             device=self._device,
             seed=request.seed,
             seconds=request.seconds,
-            on_progress=lambda *step: self._train_step(run, *step),
             on_preview=(lambda morph: self._preview(morph, request)) if request.preview_frames > 0 else None,
-            cancelled=self._wishes.stopped,
+            cancelled=self._out.stopped,
         )
+        self._out.follow_training(run)
         trained = pipeline.train(request, run)
         morph_bytes = np.frombuffer(morph_to_bytes(trained, request), np.uint8)
-        self._keep(Finished(self._job, trained.report, morph_bytes))
-        self._drop_preview(self._revision)
+        self._out.keep(Finished(self._out.job, trained.report, morph_bytes))
+        self._out.drop_previews()
         return trained.morph
-
-    def _train_step(
-        self, run: Run, phase: str, step: int, total: int, loss: float | None, seconds_left: float | None
-    ) -> None:
-        if self._wishes.hurried():
-            run.finish_now()
-            run.facts["interrupted"] = "training"
-        self._progress(phase, step, total, loss, seconds_left)
-
-    def _restore(self, folder: Path) -> Morph:
-        finished = wire.decode(read_parts(folder / FINISHED))
-        assert isinstance(finished, Finished)
-        return morph_from_bytes(finished.morph.tobytes())[0]
-
-    def _keep(self, finished: Finished | Matched) -> None:
-        write_parts(self._folder / FINISHED, wire.encode(finished))
 
     def _bake(self, morph: Morph, request: MorphRequest, timeline: Timeline) -> None:
         total = timeline.frames
-        there = frames_there(self._folder)
-        self._outbox.send(FramesMade(self._job, there, total))
-        for seq, baked in enumerate(pipeline.bake(morph, timeline, request.carry, self._check)):
+        there = self._out.frames_there(total)
+        for seq, baked in enumerate(pipeline.bake(morph, timeline, request.carry, self._out.check)):
             if seq >= there:
-                frame = frame_message(self._job, seq, total, baked, request.source)
-                write_parts(self._folder / frame_name(seq), _encoded(frame, timeline.resolution))
-                self._outbox.send(FramesMade(self._job, seq + 1, total))
-            self._progress("baking", seq + 1, total, None, None)
-
-    def _check(self) -> None:
-        if self._wishes.stopped():
-            raise Cancelled
-
-    def _progress(self, phase: str, step: int, total: int, loss: float | None, seconds_left: float | None) -> None:
-        elapsed = time.monotonic() - self._started
-        plain = None if loss is None else float(loss)  # a method may give numpy's or torch's kind of number
-        self._outbox.send(Step(self._job, phase, int(step), int(total), plain, elapsed, seconds_left))
+                self._out.put(frame_message(self._out.job, seq, total, baked, request.source), timeline.resolution)
+            self._out.progress("baking", seq + 1, total, None, None)
 
     def _preview(self, morph: Morph, request: MorphRequest) -> None:
-        """Writes the newest preview over the last."""
+        """Shows coarse frames of the morph as it is."""
         count = min(request.preview_frames, LIMITS.frame // max(request.source.vertices.nbytes, 1))
         if count < 1:
             return
         times = np.linspace(0.0, 1.0, count) if count > 1 else np.ones(1)
         meshes = tuple(morph.at_resolution(PREVIEW_RESOLUTION).frames(times.tolist()))
-        self._revision += 1
         if all(mesh.same_faces(request.source) for mesh in meshes):
             vertices = np.stack([_relative_to(request.source, mesh) for mesh in meshes])  # [P, V, 3]
-            preview = Preview(self._job, self._revision, times, vertices)
+            self._out.show(lambda revision: Preview(self._out.job, revision, times, vertices))
         else:
-            preview = Preview(self._job, self._revision, times, np.zeros((count, 0, 3), np.float32), meshes)
-        write_parts(self._folder / preview_name(self._revision), wire.encode(preview))
-        self._drop_preview(self._revision - 1)
-        self._outbox.send(PreviewMade(self._job, self._revision))
+            none = np.zeros((count, 0, 3), np.float32)
+            self._out.show(lambda revision: Preview(self._out.job, revision, times, none, meshes))
 
-    def _drop_preview(self, revision: int) -> None:
-        with contextlib.suppress(OSError):  # being read by the server (Windows)
-            (self._folder / preview_name(revision)).unlink()
+
+def _morph_of(finished: Finished) -> Morph:
+    return morph_from_bytes(finished.morph.tobytes())[0]
 
 
 def frame_message(job: str, seq: int, total: int, baked: BakedFrame, source: MeshData) -> Frame:
@@ -217,21 +188,6 @@ def frame_message(job: str, seq: int, total: int, baked: BakedFrame, source: Mes
         carried=tuple(carried.vertices for carried in baked.carried),
         attributes=mesh.attributes if own else {},
     )
-
-
-def _encoded(frame: Frame, resolution: int) -> list[bytes | memoryview]:
-    """The frame as it travels; ``WireError`` says what to change where it is beyond the limits."""
-    try:
-        check_frame(frame, LIMITS, f"frame {frame.seq}")
-        return wire.encode(frame)
-    except WireError as error:
-        if error.code != "too-large" or frame.face_offsets is None:
-            raise
-        raise WireError(
-            error.code,
-            f"frame {frame.seq} has {len(frame.vertices)} vertices and {len(frame.face_offsets) - 1} faces, more "
-            f"than can be sent; use a lower resolution than {resolution}",
-        ) from error
 
 
 def _relative_to(source: MeshData, mesh: MeshData) -> np.ndarray[Any, np.dtype[np.float32]]:

@@ -1,6 +1,7 @@
 """The journal: every job on disk, so that a restarted server knows its jobs and their streams go on.
 
-One folder a job: ``job.json`` (what happened), ``request.bin`` (the Submit, Bake or Match as it came),
+One folder a job: ``job.json`` (what happened), ``request.bin`` (the Submit, Bake, Match or
+Surface as it came),
 ``finished.bin`` (report and trained morph, written when the training ends, before the first frame; or the Matched
 message), ``frame-000000.bin`` … (each the Frame message as it is sent) and, while it trains, the newest
 ``preview-000001.bin``. The worker process writes the results, the server only reads them: what is streamed is what is
@@ -67,7 +68,7 @@ class JobRecord:
     attempts: int = 0  # how often a worker began it
     hurry: bool = False  # its training shall end, or not begin
     failure: Failure | None = None
-    kind: str = "morph"  # or match: the match of two meshes alone, which has no frames and no morph
+    kind: str = "morph"  # or match: of two meshes alone, without frames and morph; or surface
 
 
 def frame_name(seq: int) -> str:

@@ -281,7 +281,7 @@ class Scheduler:
 
 
 def _trains(record: JobRecord) -> bool:
-    return record.kind == "morph" and not record.base
+    return record.kind != "match" and not record.base
 
 
 def _progress(step: Step) -> Progress:

@@ -37,3 +37,8 @@ def surface_spec(method: SurfaceMethod) -> MethodSpec:
         presets={name: dict(changes) for name, changes in method.presets.items()},
         topologies=tuple(method.needs),
     )
+
+
+def surface_specs() -> tuple[MethodSpec, ...]:
+    """The specs of every method, the default first."""
+    return tuple(surface_spec(method) for method in surface_methods().values())

@@ -13,7 +13,8 @@ import zmq
 
 from backend import pipeline
 from backend.methods.registry import EXTRA_METHODS, methods
-from backend.service.job_run import PREVIEW_RESOLUTION, _encoded, frame_message
+from backend.service.job_output import encoded_frame
+from backend.service.job_run import PREVIEW_RESOLUTION, frame_message
 from backend.service.journal import REQUEST
 from backend.service.parts_file import read_parts
 from backend.training.run import Run
@@ -111,7 +112,7 @@ def test_a_frame_beyond_the_limits_says_what_to_do() -> None:
     with pytest.raises(
         WireError, match=r"frame 7 has 1 vertices and 33554433 faces.*lower resolution than 900"
     ) as refused:
-        _encoded(frame, 900)
+        encoded_frame(frame, 900)
     assert refused.value.code == "too-large"
 
 

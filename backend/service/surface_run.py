@@ -1,0 +1,91 @@
+"""A job that fits a surface: from its request to the field and the surfaces in its folder."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from backend.geometry.shape_data import shape_of
+from backend.service.job_output import JobOutput
+from backend.surface_fit import FitRequest, fit_shape
+from backend.surfaces.distance_field import DistanceField, field_of
+from backend.surfaces.queries.isosurface import Surface, isosurface, isosurfaces
+from backend.surfaces.queries.lattice import Check
+from backend.surfaces.queries.skeleton import skeleton
+from backend.surfaces.skeleton_lines import skeleton_lines
+from backend.training.run import Run
+from protocol.mesh import MeshData
+from protocol.messages import Finished, Frame, Preview, SurfaceRequest
+
+PREVIEW_RESOLUTION = 32  # cells along the longest side
+
+
+def run_surface(request: SurfaceRequest, out: JobOutput, device: torch.device) -> None:
+    """Fits the field unless it is there already, then makes what of the surfaces is not."""
+    if not out.ended():
+        _fit(request, out, device)
+    # Out of its bytes even where it was fitted just now, so that a second server makes the same bytes of it.
+    field = field_of(out.finished().morph.tobytes(), "the field of this job")
+    field.network.to(device)
+    _make(field, request, out)
+
+
+def _fit(request: SurfaceRequest, out: JobOutput, device: torch.device) -> None:
+    run = Run(
+        device=device,
+        seed=request.seed,
+        seconds=request.seconds,
+        on_preview=(lambda field: _show(field, out)) if request.preview else None,
+        cancelled=out.stopped,
+    )
+    out.follow_training(run)
+    asked = FitRequest(request.method, request.mode, request.preset, request.settings)
+    fitted = fit_shape(shape_of(request.shape), asked, run)
+    report = dict(fitted.report)
+    if not fitted.field.signed and (min(request.levels) < 0.0 or request.skeleton):
+        said = "the shape has no inside, so there are no surfaces and no skeleton in it"
+        report["warnings"] = [*report.get("warnings", ()), said]
+    out.keep(Finished(out.job, report, np.frombuffer(fitted.field.to_bytes(), np.uint8)))
+    out.drop_previews()
+
+
+def _show(field: DistanceField, out: JobOutput) -> None:
+    mesh = _mesh(isosurface(field, field.level, PREVIEW_RESOLUTION, check=out.check))
+    if mesh.n_faces:
+        none = np.zeros((1, 0, 3), np.float32)
+        out.show(lambda revision: Preview(out.job, revision, np.zeros(1), none, (mesh,)))
+
+
+def _make(field: DistanceField, request: SurfaceRequest, out: JobOutput) -> None:
+    count = len(request.levels)
+    total = count + request.skeleton
+    there = out.frames_there(total)
+
+    def check() -> None:
+        out.check()
+        out.progress("making the surface", 0, 0, None, None)
+
+    if there < count:
+        # All levels in one call, whatever is there: the cells that they are made on depend on all of them.
+        surfaces = isosurfaces(field, [field.level + d for d in request.levels], request.resolution, check=check)
+        for seq, surface in enumerate(surfaces):
+            if seq >= there:
+                out.put(_frame(out.job, seq, total, _mesh(surface)), request.resolution)
+    if request.skeleton and there < total:
+        out.put(_frame(out.job, count, total, _skeleton(field, check)), request.resolution)
+
+
+def _mesh(surface: Surface) -> MeshData:
+    positions, triangles = surface
+    return MeshData.from_positions(positions, np.arange(0, triangles.size + 1, 3), triangles.ravel())
+
+
+def _skeleton(field: DistanceField, check: Check) -> MeshData:
+    """The skeleton as points and lines of two or more of them, in the place of faces; empty where nothing is inside."""
+    places, lines = skeleton_lines(skeleton(field, check=check) if field.signed else np.zeros((0, 3)))
+    offsets = np.cumsum([0, *map(len, lines)])
+    return MeshData.from_positions(places, offsets, np.concatenate(lines) if lines else np.zeros(0, np.int64))
+
+
+def _frame(job: str, seq: int, total: int, mesh: MeshData) -> Frame:
+    return Frame(job, seq, total, 0.0, mesh.vertices, mesh.origin, mesh.scale, mesh.face_offsets, mesh.face_indices)
