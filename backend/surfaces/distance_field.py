@@ -20,6 +20,7 @@ from backend.fields.evaluate import evaluated
 from backend.geometry.arrays import Float64
 from backend.geometry.shape import UnitFrame
 from backend.methods.state import load_weights, weights_of
+from backend.surfaces.beyond import continued, is_beyond
 from backend.surfaces.networks import network_of
 from protocol.settings import SettingError
 
@@ -29,7 +30,7 @@ BATCH = 8192  # points differentiated at once
 
 @dataclass(frozen=True, eq=False)
 class DistanceField:
-    """f: object space -> object-space length; the surface is where f is ``level``."""
+    """f: object space -> object-space length; the surface is where f is ``level``. Far away it is ``continued``."""
 
     network: DistanceNetwork
     frame: UnitFrame
@@ -54,17 +55,27 @@ class DistanceField:
         """f [N] at points [N, D]."""
         inward = self.frame.enter(points)
         found = evaluated(lambda p, _: self.network(p), inward, 0.0, device=self._device())
+        far = is_beyond(inward)
+        if far.any():
+            found[far], _ = continued(self._asked, inward[far], self.bounded)
         return found * self.frame.length
 
     def values_and_gradients(self, points: Float64) -> tuple[Float64, Float64]:
         """f [N] and its gradient [N, D] at points [N, D]."""
-        inward = torch.as_tensor(self.frame.enter(points), dtype=torch.float32, device=self._device())
-        parts = []
+        inward = self.frame.enter(points)
+        value, gradient = self._asked(inward)
+        far = is_beyond(inward)
+        if far.any():
+            value[far], gradient[far] = continued(self._asked, inward[far], self.bounded)
+        return value * self.frame.length, gradient
+
+    def _asked(self, points: Float64) -> tuple[Float64, Float64]:
+        """Values [N] and gradients [N, D] of the network at points [N, D], all in the unit frame."""
+        given = torch.as_tensor(points, dtype=torch.float32, device=self._device())
         with torch.no_grad(), flushed_denormals():
-            for part in torch.split(inward, BATCH):
-                parts.append(self.network.value_and_gradient(part))
-        value = torch.cat([v for v, _ in parts]).cpu().numpy().astype(np.float64)
-        return value * self.frame.length, torch.cat([g for _, g in parts]).cpu().numpy().astype(np.float64)
+            parts = [self.network.value_and_gradient(part) for part in torch.split(given, BATCH)]
+        value, gradient = (torch.cat(found).cpu().numpy().astype(np.float64) for found in zip(*parts, strict=True))
+        return value, gradient
 
     def to_bytes(self) -> bytes:
         """As a safetensors file: nothing in it can execute."""
