@@ -98,6 +98,8 @@ def _dataset(shape: Shape | Dataset, mode: str, method: SurfaceMethod, run: Run)
     if kind not in method.needs:
         able = " or ".join(name for name in ("signed", "unsigned") if name in method.needs)
         raise SettingError(f"{method.name} makes {able} fields only; choose another method, or --mode {able}")
+    if kind == "unsigned":
+        known = known.without_inside()
     return dataset_of(known, shape, method.needs[kind], run), kind == "signed"
 
 

@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 
 from backend.geometry.arrays import Float64, Int64
 
-MEETING = 1e-6  # of the diagonal: points of paths that are no further apart are one
+MEETING = 5e-6  # of the diagonal: points of paths that are no further apart are one
 FOLLOWS = 0.8  # share of the points of a path whose nearest one comes just before or after; of a scan by rows 0.6
 FEW = 8  # below, chance alone puts neighbours side by side
 BACK = 1.5  # a loop ends no further from its first point than this many of its longest steps

@@ -27,8 +27,8 @@ class SignedSurface:
         self.sides = sides_of(positions, triangles) if sides is None else sides
         solid = self.sides.facing != 0
         walls = solid & ~self.sides.buried
-        self._sheet = _Distance(positions, triangles[~solid]) if not solid.all() else None
-        self._wall = _Distance(positions, triangles[walls]) if walls.any() else None
+        self._sheet = Distance(positions, triangles[~solid]) if not solid.all() else None
+        self._wall = Distance(positions, triangles[walls]) if walls.any() else None
         turned = turned_faces(triangles, self.sides.facing)
         self._winding = Winding(positions, turned[solid]) if solid.any() else None
         self.slope = slope_of(self.sides)
@@ -68,7 +68,7 @@ def signed_distance(points: Float64, positions: Float64, triangles: Int64) -> Fl
     return SignedSurface(positions, triangles)(points)
 
 
-class _Distance:
+class Distance:
     """Distances to triangles without a sign, and the directions away from them; their search tree built once."""
 
     def __init__(self, positions: Float64, triangles: Int64) -> None:

@@ -3,31 +3,157 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
+
+from backend.geometry.arrays import Float64
+from backend.geometry.check import count as counted
 from backend.geometry.shape import Shape, UnitFrame
-from backend.surfaces.dataset import Dataset
+from backend.geometry.shape_file import check_shape
+from backend.surfaces.dataset import MODES, Dataset
+from backend.surfaces.known_mesh import KnownMesh
+from backend.surfaces.known_polyline import KnownPolyline
 from backend.surfaces.known_shape import KnownShape
+from backend.surfaces.samples import Samples
 from backend.training.run import Run
+from protocol.mesh import MeshError
+from protocol.settings import SettingError
+
+LEAST = {2: 5, 3: 10}  # distinct points of a cloud, by the dimension: fewer could mean anything
+THIN = 1e-6  # of a cloud's longest extent: thinner is a line or a plane
 
 
 @dataclass(frozen=True)
 class Counts:
     """How many points a dataset has."""
 
-    train: int = 50_000
+    train: int = 50_000  # of each class: on the shape, inside, outside; or labelled
     test: int = 12_000
 
 
 STANDARD = Counts()
+PAPER = Counts(train=100_000)
 
 
 def known_shape(shape: Shape, run: Run) -> KnownShape:
-    """What is known of a shape, in its unit frame. What the artist should know of it is told to the run."""
-    raise NotImplementedError
+    """What is known of a shape, in its unit frame. What the artist should know of it is told to the run.
+
+    Raises ``MeshError`` for a shape without points, without extent, or with too few points to mean a surface.
+    """
+    check_shape(shape, "the shape")
+    frame = UnitFrame.around(shape.used())
+    inward = shape.entered(frame)
+    known: KnownShape
+    if inward.triangles is not None:
+        known = KnownMesh(inward.points, inward.triangles)
+    elif inward.segments is not None:
+        known = KnownPolyline(inward.points, inward.segments)
+    else:
+        from backend.surfaces.known_cloud import KnownCloud
+
+        known = KnownCloud(*_distinct(inward), run)
+    for sentence in known.said:
+        if sentence not in run.said:
+            run.said.append(sentence)
+    return known
 
 
 def dataset_of(
     known: KnownShape, shape: Shape, mode: str, run: Run, counts: Counts = STANDARD, *, importance: bool = True
 ) -> Dataset:
-    """The dataset of a mode, in memory."""
-    raise NotImplementedError(UnitFrame)
+    """The dataset of a mode, in memory, with the run's seed.
+
+    ``importance`` draws most points near the shape, as densely as exp(-30 |d| / side). Distances are labels of the
+    shape's own kind: signed where it has an inside; absolute in ``sal``. Raises ``SettingError`` for a mode that the
+    shape does not have, ``MeshError`` where it is so thin that no point is inside.
+    """
+    if mode not in MODES:
+        raise SettingError(f"there is no dataset of mode {mode!r}; there are {', '.join(MODES)}")
+    if mode == "signed" and not known.signed:
+        raise SettingError(
+            "the shape has no inside (open curves or sheets, or curves in space), so it has no dataset of mode signed; "
+            "choose unsigned or dist"
+        )
+    if mode == "unsigned":
+        known = known.without_inside()
+    used = shape.used()
+    frame = UnitFrame.around(used)
+    low, high = used.min(axis=0), used.max(axis=0)
+    samples = Samples(known, frame.enter(low), frame.enter(high), run, importance)
+    arrays = _ARRAYS[mode](samples, counts.train)
+    test_points = test_distances = None
+    if known.exact and counts.test:
+        test_points, test_distances = samples.test(counts.test)
+        if mode == "sal":
+            test_distances = np.abs(test_distances)
+    facts: dict[str, Any] = {
+        "kind": shape.kind,
+        "signed": known.signed,
+        "exact": known.exact,
+        "importance": importance,
+        "seed": run.seed,
+        "said": list(known.said),
+    }
+    return Dataset(mode, frame, low, high, arrays, test_points, test_distances, known, facts)
+
+
+def _signed(samples: Samples, count: int) -> dict[str, Float64]:
+    on, normals = samples.on(count)
+    inside, outside = samples.sides(count)
+    return _with_normals({"on": on, "inside": inside, "outside": outside}, normals)
+
+
+def _unsigned(samples: Samples, count: int) -> dict[str, Float64]:
+    shares = (0.5, 0.35, 0.15) if samples.importance else (0.0, 0.5, 0.5)
+    return {"on": samples.on(count)[0], "outside": samples.drawn(count, shares, samples.FAR)}
+
+
+def _dist(samples: Samples, count: int) -> dict[str, Float64]:
+    points, distances = _labelled(samples, count)
+    on = samples.on(max(count // 10, 1))[0]
+    return {
+        "points": np.concatenate([points, on]),
+        "distances": np.concatenate([distances, np.zeros(len(on))]),
+    }
+
+
+def _sal(samples: Samples, count: int) -> dict[str, Float64]:
+    on, normals = samples.on(count)
+    points, distances = _labelled(samples, count)
+    return _with_normals({"on": on, "points": points, "distances": np.abs(distances)}, normals)
+
+
+_ARRAYS = {"signed": _signed, "unsigned": _unsigned, "dist": _dist, "sal": _sal}
+
+
+def _labelled(samples: Samples, count: int) -> tuple[Float64, Float64]:
+    """Points and their distances; a tenth of them far away."""
+    points = samples.drawn(count, (0.5, 0.4, 0.1) if samples.importance else (0.0, 0.9, 0.1), samples.VERY_FAR)
+    return points, samples.distances(points)
+
+
+def _with_normals(arrays: dict[str, Float64], normals: Float64 | None) -> dict[str, Float64]:
+    return arrays if normals is None else arrays | {"normals": normals}
+
+
+def _distinct(cloud: Shape) -> tuple[Float64, Float64 | None]:
+    """Points and normals of a cloud, each place once. Raises ``MeshError`` where they cannot mean a surface."""
+    _, first = np.unique(cloud.points, axis=0, return_index=True)
+    first = np.sort(first)
+    points = cloud.points[first]
+    least = LEAST[cloud.dimension]
+    if len(points) < least:
+        raise MeshError(
+            f"the cloud has {counted(len(points), 'distinct point', 'distinct points')}, and a surface takes {least} "
+            "at least; choose a denser cloud, or read the points as a polyline"
+        )
+    extents = np.linalg.svd(points - points.mean(axis=0), compute_uv=False)
+    if extents[1] <= THIN * extents[0]:
+        raise MeshError("all points of the cloud lie on a line, so there is no surface; choose another cloud")
+    if cloud.dimension == 3 and extents[2] <= THIN * extents[0]:
+        raise MeshError(
+            "all points of the cloud lie on a plane, so there is no inside; lay them on the plane z = 0 for a curve in "
+            "the plane, or choose another cloud"
+        )
+    return points, None if cloud.normals is None else cloud.normals[first]

@@ -25,6 +25,6 @@ class KnownShape(ABC):
     def distances(self, points: Float64) -> Float64:
         """Distance [N] to points [N, D]; negative inside where ``signed``."""
 
-    def unsigned(self, points: Float64) -> Float64:
-        """Distance [N] without a sign."""
-        return np.abs(self.distances(points))
+    def without_inside(self) -> KnownShape:
+        """The same shape for an unsigned field: every part of it counts as it stands, whether it bounds anything."""
+        return self
