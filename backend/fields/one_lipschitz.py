@@ -23,9 +23,8 @@ from torch import Tensor
 from torch.nn import Parameter, functional
 
 from backend.fields.distance_network import DistanceNetwork
-from backend.fields.one_lipschitz_sums import weighted_sums
+from backend.fields.sll_layers import passed, scaled, stacked, value_of
 
-SMALLEST = 1e-30  # of a sum of absolute products: a row of zeros has no diagonal
 AT_REST = 1.0 - 1e-6  # of U and of the last map: rounded to single precision, they still stretch nothing
 
 
@@ -57,21 +56,19 @@ class OneLipschitz(DistanceNetwork):
             self.last.normal_(generator=generator)
             self.offset.zero_()
 
-    def diagonals(self) -> Tensor:
-        """t [L, n] of all layers in one batched product."""
-        return 1.0 / weighted_sums(self.weight, self.scale).clamp(min=SMALLEST)
-
     def forward(self, points: Tensor) -> Tensor:
-        return self._forward(points, *self._layers())[0]
+        return stacked(points, *self._layers()) + self.offset
 
     def value_and_gradient(self, points: Tensor) -> tuple[Tensor, Tensor]:
-        """By an explicit reverse sweep."""
+        """By an explicit reverse sweep of ordinary operations."""
         maps, shifts, head = self._layers()
-        value, hidden = self._forward(points, maps, shifts, head)
-        row = head.expand(len(points), -1)  # [N, n]: d value / d x behind layer l
-        for layer in reversed(range(len(hidden))):
-            slope = hidden[layer] > 0.0
-            row = torch.addmm(row, (row @ maps[layer].T) * slope, maps[layer], alpha=-1)
+        hidden: list[Tensor] = []
+        for layer in passed(points, maps, shifts):
+            hidden.append(layer[1])
+        value = value_of(*layer, maps[-1], head) + self.offset
+        row = head.expand(len(points), -1)  # [N, n]: d value / d x behind a layer
+        for inner, matrix in zip(reversed(hidden), reversed(maps.unbind(0)), strict=True):
+            row = torch.addmm(row, (row @ matrix.T) * (inner > 0.0), matrix, alpha=-1)
         return value, row[:, : points.shape[1]]
 
     def form(self) -> Mapping[str, Any]:
@@ -80,36 +77,14 @@ class OneLipschitz(DistanceNetwork):
     def at_rest(self) -> OneLipschitz:
         """With U, c and the last map kept rather than computed anew; the weights must not change any more."""
         self.requires_grad_(False)
-        self._rest = None
-        maps, shifts, head = (part.to(self.weight.dtype) for part in self.double_layers())
-        self._rest = AT_REST * maps, shifts, AT_REST * head
+        kind = self.weight.dtype
+        maps, shifts = scaled(self.weight.double(), self.bias.double(), self.scale.double())
+        head = functional.normalize(self.last.double(), dim=0)
+        self._rest = (AT_REST * maps).to(kind), shifts.to(kind), (AT_REST * head).to(kind)
         return self
-
-    def double_layers(self) -> tuple[Tensor, Tensor, Tensor]:
-        """U [L, n, n], c [L, n] and the last map [n] in double precision, not differentiable."""
-        with torch.no_grad():
-            weight = self.weight.double()
-            roots = (2.0 / weighted_sums(weight, self.scale.double()).clamp(min=SMALLEST)).sqrt()
-            return roots[:, :, None] * weight, roots * self.bias, functional.normalize(self.last.double(), dim=0)
 
     def _layers(self) -> tuple[Tensor, Tensor, Tensor]:
         """U [L, n, n], c [L, n] and the last map [n]."""
         if self._rest is not None:
             return self._rest
-        roots = (2.0 * self.diagonals()).sqrt()
-        return roots[:, :, None] * self.weight, roots * self.bias, functional.normalize(self.last, dim=0)
-
-    def _forward(self, points: Tensor, maps: Tensor, shifts: Tensor, head: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Value [N], and relu(U x + c) [N, n] of every layer.
-
-        The first layer reads the columns that are not zero, and of the last only what the last map asks of it is
-        computed.
-        """
-        width, dimension = len(head), points.shape[1]
-        u, c = maps.unbind(0), shifts.unbind(0)
-        hidden = [torch.relu(torch.addmm(c[0], points, u[0][:, :dimension].T))]
-        x = functional.pad(points, (0, width - dimension))
-        for layer in range(1, len(u)):
-            x = torch.addmm(x, hidden[-1], u[layer - 1], alpha=-1)
-            hidden.append(torch.relu(torch.addmm(c[layer], x, u[layer].T)))
-        return x @ head - hidden[-1] @ (u[-1] @ head) + self.offset, hidden
+        return *scaled(self.weight, self.bias, self.scale), functional.normalize(self.last, dim=0)

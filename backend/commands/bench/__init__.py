@@ -8,7 +8,7 @@ from pathlib import Path
 
 from backend.commands.parser import Parser, choice, seconds
 
-PARTS = ("quality", "surfaces", "correspondence", "presets", "speed", "memory")
+PARTS = ("quality", "surfaces", "correspondence", "presets", "speed", "one-lipschitz", "memory")
 
 
 def add_arguments(parser: Parser) -> None:
@@ -29,6 +29,7 @@ def add_arguments(parser: Parser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from backend.commands.bench.correspondence import measure_correspondence
     from backend.commands.bench.extraction import measure_extraction
+    from backend.commands.bench.one_lipschitz import measure_one_lipschitz
     from backend.commands.bench.pairs import SHIPPED, find_pairs
     from backend.commands.bench.presets import measure_presets, presets_table
     from backend.commands.bench.quality import measure_pair, quality_table
@@ -63,6 +64,9 @@ def run(arguments: argparse.Namespace) -> int:
             progress.note("speed: start, baking, streaming, extraction")
             figures = [*measure_start(), *measure_baking(), *measure_streaming(), *measure_extraction()]
             sections["speed"] = figures_table("Speed", figures)
+        if "one-lipschitz" in arguments.parts:
+            progress.note("1-Lipschitz networks")
+            sections["one-lipschitz"] = figures_table("1-Lipschitz networks", measure_one_lipschitz())
         if "memory" in arguments.parts:
             progress.note("memory")
             sections["memory"] = figures_table("Peak memory of `morph`", measure_memory(arguments.million))

@@ -31,6 +31,7 @@ TITLES = {
     "correspondence": "Correspondence",
     "presets": "Methods and presets",
     "speed": "Speed",
+    "one-lipschitz": "1-Lipschitz networks",
     "memory": "Peak memory",
 }  # of each part's section, its first words
 
