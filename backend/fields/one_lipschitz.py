@@ -25,6 +25,7 @@ from torch.nn import Parameter, functional
 from backend.fields.distance_network import DistanceNetwork
 from backend.fields.sll_layers import passed, scaled, stacked, value_of
 
+RESTING = ("maps", "shifts", "head")  # U, c and the last map of a network at rest, not stored with its weights
 AT_REST = 1.0 - 1e-6  # of U and of the last map: rounded to single precision, they still stretch nothing
 
 
@@ -32,6 +33,9 @@ class OneLipschitz(DistanceNetwork):
     """|f(x) - f(y)| <= |x - y| for all x, y. At rest this holds of the weights as they were rounded, too."""
 
     family: ClassVar[str] = "one_lipschitz"
+    maps: Tensor | None
+    shifts: Tensor
+    head: Tensor
 
     def __init__(self, dimension: int, width: int = 128, depth: int = 20) -> None:
         if width < dimension:
@@ -43,7 +47,8 @@ class OneLipschitz(DistanceNetwork):
         self.scale = Parameter(torch.empty(depth, width))  # q
         self.last = Parameter(torch.empty(width))  # normalised before use
         self.offset = Parameter(torch.zeros(1))
-        self._rest: tuple[Tensor, Tensor, Tensor] | None = None
+        for name in RESTING:
+            self.register_buffer(name, None, persistent=False)
         self.start_(torch.Generator().manual_seed(0))
 
     def start_(self, generator: torch.Generator) -> None:
@@ -80,11 +85,12 @@ class OneLipschitz(DistanceNetwork):
         kind = self.weight.dtype
         maps, shifts = scaled(self.weight.double(), self.bias.double(), self.scale.double())
         head = functional.normalize(self.last.double(), dim=0)
-        self._rest = (AT_REST * maps).to(kind), shifts.to(kind), (AT_REST * head).to(kind)
+        for name, kept in zip(RESTING, (AT_REST * maps, shifts, AT_REST * head), strict=True):
+            setattr(self, name, kept.to(kind))
         return self
 
     def _layers(self) -> tuple[Tensor, Tensor, Tensor]:
         """U [L, n, n], c [L, n] and the last map [n]."""
-        if self._rest is not None:
-            return self._rest
+        if self.maps is not None:
+            return self.maps, self.shifts, self.head
         return *scaled(self.weight, self.bias, self.scale), functional.normalize(self.last, dim=0)

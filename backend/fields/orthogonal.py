@@ -18,6 +18,7 @@ from torch.nn import Parameter, functional
 from backend.fields.distance_network import DistanceNetwork
 from backend.fields.one_lipschitz import AT_REST
 
+RESTING = ("lift", "maps", "head")  # first, further and last map of a network at rest, not stored with its weights
 ITERATIONS = 15  # of Bjorck, as published
 START = 1.3  # largest norm to begin with: below sqrt(3), and near 1 for equal singular values of 64 to 512 columns
 
@@ -26,6 +27,9 @@ class Orthogonal(DistanceNetwork):
     """|f(x) - f(y)| <= |x - y| for all x, y. At rest this holds of the weights as they were rounded, too."""
 
     family: ClassVar[str] = "orthogonal"
+    lift: Tensor | None
+    maps: Tensor
+    head: Tensor
 
     def __init__(
         self,
@@ -47,7 +51,8 @@ class Orthogonal(DistanceNetwork):
         self.bias = Parameter(torch.empty(depth, width))
         self.last = Parameter(torch.empty(width))  # normalised before use
         self.offset = Parameter(torch.zeros(1))
-        self._rest: tuple[list[Tensor], Tensor] | None = None
+        for name in RESTING:
+            self.register_buffer(name, None, persistent=False)
         self.start_(torch.Generator().manual_seed(0))
 
     def start_(self, generator: torch.Generator) -> None:
@@ -88,17 +93,18 @@ class Orthogonal(DistanceNetwork):
     def at_rest(self) -> Orthogonal:
         """With the orthogonal matrices kept, not computed anew; the weights must not change any more."""
         self.requires_grad_(False)
-        first = AT_REST * orthogonalised(self.first.double(), self._iterations)
-        maps = AT_REST * orthogonalised(self.weight.double(), self._iterations)
-        head = AT_REST * functional.normalize(self.last.double(), dim=0)
         kind = self.last.dtype
-        self._rest = [first.to(kind), *maps.to(kind)], head.to(kind)
+        first = orthogonalised(self.first.double(), self._iterations)
+        maps = orthogonalised(self.weight.double(), self._iterations)
+        head = functional.normalize(self.last.double(), dim=0)
+        for name, kept in zip(RESTING, (first, maps, head), strict=True):
+            setattr(self, name, (AT_REST * kept).to(kind))
         return self
 
     def _layers(self) -> tuple[list[Tensor], Tensor]:
         """The matrix of every layer and the last map [n]."""
-        if self._rest is not None:
-            return self._rest
+        if self.lift is not None:
+            return [self.lift, *self.maps.unbind(0)], self.head
         maps = orthogonalised(self.weight, self._iterations).unbind(0)
         return [orthogonalised(self.first, self._iterations), *maps], functional.normalize(self.last, dim=0)
 

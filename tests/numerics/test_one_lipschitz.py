@@ -155,12 +155,14 @@ def test_at_rest_the_rounded_weights_stretch_nothing_at_all(family, form):
         with torch.no_grad():
             before = network(torch.ones(4, 3))
         resting = network.at_rest()
-        matrices, head = (resting._rest[0], resting._rest[-1])
+        *matrices, head = resting._layers()
+        matrices = matrices[0]
         longest = 2.0**0.5 if family is OneLipschitz else 1.0
         for matrix in matrices:
             assert float(torch.linalg.matrix_norm(matrix.double(), ord=2)) <= longest
         assert float(head.double().norm()) <= 1.0
         torch.testing.assert_close(resting(torch.ones(4, 3)), before, rtol=1e-4, atol=1e-5)
+        assert resting.double()(torch.ones(4, 3).double()).dtype == torch.float64
 
 
 @pytest.mark.parametrize("group", [2, 0])
