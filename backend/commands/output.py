@@ -31,6 +31,10 @@ RESULT = Kind(
     re.compile(r"(frame_\d{4,}\.ply|carry_.+_\d{4,}\.ply|contact_sheet\.png|morph\.(safetensors|glb)|report\.json)\Z"),
 )
 MATCH = Kind(REPORT, re.compile(r"((map|points|confidence)\.npy|table\.npz|map\.png|report\.json)\Z"), "match")
+FIELD = Kind(REPORT, re.compile(r"(field\.safetensors|surface\.ply|curve\.svg|picture\.png|report\.json)\Z"), "field")
+DATASET = Kind(
+    "dataset.json", re.compile(r"(.+_([XY](train(_on|_in|_out)?|test)|Nrml)\.npy|dataset\.json)\Z"), "dataset"
+)
 PREPARED = Kind(LISTING, re.compile(r"(table_\d{4,}_\d{4,}\.npy|pairs\.json)\Z"))
 
 

@@ -145,15 +145,15 @@ def _distinct(cloud: Shape) -> tuple[Float64, Float64 | None]:
     least = LEAST[cloud.dimension]
     if len(points) < least:
         raise MeshError(
-            f"the cloud has {counted(len(points), 'distinct point', 'distinct points')}, and a surface takes {least} "
-            "at least; choose a denser cloud, or read the points as a polyline"
+            f"the shape: its cloud has {counted(len(points), 'distinct point', 'distinct points')}, and a surface takes "
+            f"{least} at least; choose a denser cloud, or read the points as a polyline"
         )
     extents = np.linalg.svd(points - points.mean(axis=0), compute_uv=False)
     if extents[1] <= THIN * extents[0]:
-        raise MeshError("all points of the cloud lie on a line, so there is no surface; choose another cloud")
+        raise MeshError("the shape: all its points lie on a line, so there is no surface; choose another cloud")
     if cloud.dimension == 3 and extents[2] <= THIN * extents[0]:
         raise MeshError(
-            "all points of the cloud lie on a plane, so there is no inside; lay them on the plane z = 0 for a curve in "
-            "the plane, or choose another cloud"
+            "the shape: all its points lie on a plane, so there is no inside; turn them onto the plane z = 0 for a "
+            "curve there, or choose another cloud"
         )
     return points, None if cloud.normals is None else cloud.normals[first]

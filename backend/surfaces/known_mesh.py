@@ -32,7 +32,7 @@ class KnownMesh(KnownShape):
 
     def __init__(self, positions: Float64, triangles: Int64, *, inside: bool = True) -> None:
         offsets = 3 * np.arange(len(triangles) + 1)
-        surface = working_mesh(MeshData.from_positions(positions, offsets, triangles.reshape(-1)), "the mesh")
+        surface = working_mesh(MeshData.from_positions(positions, offsets, triangles.reshape(-1)), "the shape")
         self._given = positions, triangles
         self._positions, self._triangles = surface.positions + surface.origin, surface.triangles
         self._bare = Distance(self._positions, self._triangles)

@@ -100,7 +100,9 @@ class Samples:
         behind = np.concatenate(found)[:count]
         pool = np.concatenate([known, behind])
         if not len(pool):
-            raise MeshError("the shape is so thin that no point is inside it; ask for an unsigned field, or thicken it")
+            raise MeshError(
+                "the shape: it is so thin that no point is inside it; ask for an unsigned field, or thicken it"
+            )
         rest = self._rng.integers(len(pool), size=count - len(behind))
         return np.concatenate([behind, pool[rest]])
 
