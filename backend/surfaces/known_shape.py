@@ -15,6 +15,7 @@ class KnownShape(ABC):
     dimension: int
     signed: bool  # whether it has an inside
     exact: bool  # whether distances are exact; of a cloud they are estimates
+    estimated: bool = False  # whether its normals are estimates
     said: tuple[str, ...]  # what the artist should know of it: holes closed, orientation estimated
 
     @abstractmethod

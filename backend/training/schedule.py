@@ -23,9 +23,11 @@ class Halving:
     every: int = 2000  # updates
     floor: float = 5e-6
     before: int = 0  # updates that an earlier training made
+    warm_up: int = 0  # updates over which the rate rises to the first
 
     def rate(self, update: int, done: float) -> float:
-        return max(self.first * 0.5 ** ((self.before + update) // self.every), self.floor)
+        made = self.before + update
+        return max(self.first * 0.5 ** (made // self.every), self.floor) * min((made + 1) / max(self.warm_up, 1), 1.0)
 
 
 @dataclass(frozen=True)
@@ -39,3 +41,15 @@ class Cosine:
     def rate(self, update: int, done: float) -> float:
         top = self.last + (self.first - self.last) * (1.0 + math.cos(math.pi * min(max(done, 0.0), 1.0))) / 2
         return top * min((update + 1) / max(self.warm_up, 1), 1.0)
+
+
+@dataclass(frozen=True)
+class Dropping:
+    """One rate, and from a share of the training on another."""
+
+    first: float
+    after: float  # share of the training
+    factor: float
+
+    def rate(self, update: int, done: float) -> float:
+        return self.first * (self.factor if done >= self.after else 1.0)

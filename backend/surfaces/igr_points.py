@@ -1,0 +1,72 @@
+"""What ``igr`` is trained on: points of the shape, how far around them to look, and distances that are known anyway."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from backend.geometry.arrays import Float64
+from backend.surfaces.dataset import Dataset
+from backend.surfaces.known_cloud import KnownCloud
+from backend.surfaces.known_shape import KnownShape
+from backend.training.run import Run
+from backend.training.surface_samples import spread
+
+LABELS = 20_000  # points inside, and as many outside, whose distance is looked up
+ROUGH = 2.0  # spacings of a cloud: nearer than this its distances are not trusted
+FLOOR = 0.1  # units of distance from where a label counts for less
+
+
+@dataclass(frozen=True, eq=False)
+class IgrPoints:
+    """Points in the unit frame."""
+
+    on: Tensor  # [N, D]
+    normals: Tensor | None  # [N, D]
+    reach: Tensor  # [N], deviation of the points drawn around each
+    known: Tensor | None  # [M, D]
+    distances: Tensor  # [M], signed
+    trust: Tensor  # [M], weight of each
+
+
+def igr_points(data: Dataset, run: Run, *, estimate: bool, labels: bool) -> IgrPoints:
+    """The points of a dataset. ``reach`` is the distance to the 50th neighbour, measured on positions alone.
+
+    With ``labels``, points inside and outside get their distance: exact, or as the points tell it.
+    """
+    on, normals = data.arrays["on"], data.arrays.get("normals")
+    shape = data.shape or KnownCloud(on, normals, run)
+    if shape.estimated and not estimate:
+        normals = None
+    places = _tensor(on, run)
+    points, distances, trust = None, torch.zeros(0), torch.zeros(0)
+    if labels:
+        found = _known(data, shape, run)
+        points, distances, trust = (_tensor(array, run) for array in found)
+    return IgrPoints(
+        on=places,
+        normals=None if normals is None else _tensor(normals, run),
+        reach=spread(places),
+        known=points,
+        distances=distances,
+        trust=trust,
+    )
+
+
+def _known(data: Dataset, shape: KnownShape, run: Run) -> tuple[Float64, Float64, Float64]:
+    """Points [M, D], their distances [M] and how much each counts [M]."""
+    points = np.concatenate([data.arrays[side][:LABELS] for side in ("inside", "outside")])
+    distances = shape.distances(points)
+    run.progress(0, 0)
+    if not shape.exact:
+        rough = ROUGH * float(np.median(shape.spacing)) if isinstance(shape, KnownCloud) else 0.0
+        clear = np.abs(distances) > rough
+        points, distances = points[clear], distances[clear]
+    return points, distances, FLOOR / np.maximum(np.abs(distances), FLOOR)
+
+
+def _tensor(array: Float64, run: Run) -> Tensor:
+    return torch.as_tensor(array, dtype=torch.float32, device=run.device)
