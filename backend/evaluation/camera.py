@@ -98,14 +98,22 @@ def choose_camera(frames: Sequence[Float64], up: Float64, same_vertices: bool) -
     return _framed(np.concatenate(few), *_axes(turned, up, front, side))
 
 
+def camera_from(points: Float64, up: Float64, azimuth: float, elevation: float) -> Camera:
+    """A camera that holds points [N, 3] and looks from ``azimuth`` (0: in front) and ``elevation``, degrees."""
+    front = np.array([0.0, 0.0, 1.0]) if up[1] > 0.5 else np.array([0.0, -1.0, 0.0])
+    return _framed(points, *_axes(np.radians(azimuth), up, front, np.cross(up, front), elevation))
+
+
 def _thinned(points: Float64) -> Float64:
     """At most about ``POINTS`` of the points, evenly picked."""
     return points[:: max(1, len(points) // POINTS)]
 
 
-def _axes(angle: float, up: Float64, front: Float64, side: Float64) -> tuple[Float64, Float64, Float64]:
+def _axes(
+    angle: float, up: Float64, front: Float64, side: Float64, elevation: float = ELEVATION
+) -> tuple[Float64, Float64, Float64]:
     """Right, up and forward of a camera at this azimuth (0: in front)."""
-    lift = np.radians(ELEVATION)
+    lift = np.radians(elevation)
     towards = np.cos(lift) * (np.cos(angle) * front + np.sin(angle) * side) + np.sin(lift) * up
     right = np.cross(up, towards)
     right /= np.linalg.norm(right)

@@ -123,11 +123,14 @@ def _shade(
         n_occlusion,
     )
     open_sky = (1.0 - np.asarray(covered).reshape(-1))[group]
-    return _light(scene.up, camera, rays, smooth, colour, open_sky)
+    return light(scene.up, camera, rays, smooth, colour, open_sky)
 
 
-def _light(up: Float64, camera: Camera, rays: Float64, normal: Float64, colour: Float64, open_sky: Float64) -> Float64:
-    """Sky and ground light times occlusion, a warm key light, a cool fill, a thin rim and a soft highlight."""
+def light(up: Float64, camera: Camera, rays: Float64, normal: Float64, colour: Float64, open_sky: Float64) -> Float64:
+    """Sky and ground light times occlusion, a warm key light, a cool fill, a thin rim and a soft highlight [H, 3].
+
+    Of points with ``normal`` and ``colour`` [H, 3], seen along ``rays`` [H, 3]; ``open_sky`` [H] in 0..1.
+    """
     key = _unit((-0.45 * camera.right + 0.75 * up - 0.75 * camera.forward)[None])[0]
     fill = _unit((0.8 * camera.right + 0.1 * up - 0.5 * camera.forward)[None])[0]
     sky = 0.5 + 0.5 * normal @ up
