@@ -65,10 +65,12 @@ def read_shape(path: str | Path, kind: str = "auto", dimension: int | None = Non
 
 def check_shape(shape: Shape, name: str) -> None:
     """Raises ``MeshError`` for points that are none, NaN, infinite or beyond computing."""
-    if not len(shape.points):
-        raise MeshError(f"{name}: there are no points; choose an object or a file with some")
     if shape.segments is not None and not len(shape.segments):
         raise MeshError(f"{name}: no line has a length; check the scale and the shape of the drawing")
+    if not len(shape.points):
+        raise MeshError(f"{name}: there are no points; choose an object or a file with some")
+    if shape.triangles is not None and not len(shape.triangles):
+        raise MeshError(f"{name}: there are no faces; choose an object or a file with some")
     for what, values in (("a coordinate", shape.points), ("a normal", shape.normals)):
         if values is None:
             continue

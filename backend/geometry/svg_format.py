@@ -27,7 +27,7 @@ def parse_svg(data: bytes) -> Shape:
     try:
         drawing = svg.SVG.parse(io.BytesIO(data), reify=True)
         to_pixels = svg.Matrix(drawing.viewbox_transform)
-        outlines = [svg.Path(shape) for shape in drawing.elements() if isinstance(shape, svg.Shape)]
+        outlines = [abs(svg.Path(shape)) for shape in drawing.elements() if isinstance(shape, svg.Shape)]
         subpaths = [list(part) for outline in outlines for part in outline.as_subpaths()]
         size = _size(subpaths)
         paths = [path for part in subpaths if len(path := _flattened(part, FLATNESS * size)) > 1]

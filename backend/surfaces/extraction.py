@@ -145,7 +145,7 @@ def _distinct(cloud: Shape) -> tuple[Float64, Float64 | None]:
     least = LEAST[cloud.dimension]
     if len(points) < least:
         raise MeshError(
-            f"the shape: its cloud has {counted(len(points), 'distinct point', 'distinct points')}, and a surface takes "
+            f"the shape: its cloud has {counted(len(points), 'distinct point', 'distinct points')}; a surface takes "
             f"{least} at least; choose a denser cloud, or read the points as a polyline"
         )
     extents = np.linalg.svd(points - points.mean(axis=0), compute_uv=False)
