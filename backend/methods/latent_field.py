@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from backend.fields.evaluate import evaluated
 from backend.fields.mlp import Mlp, MlpShape
 from backend.geometry.signed_distance import SignedSurface
+from backend.geometry.spline import Spline, leg_at
 from backend.geometry.triangles import box_around
 from backend.methods.carried_pair import RigidPair
 from backend.methods.field_morph import MovingField
@@ -30,29 +31,33 @@ STEEPER = 1.5  # and it may be this many times steeper elsewhere
 
 
 class LatentField(MovingField):
-    """f(x, t) = N(x, t) + w (d_k(x) - N(x, t_k)) in the co-moving frame; shape k is at t_k = k / K.
+    """f(x, t) = N(x, z(t)) + w (d_k(x) - N(x, z(t_k))) in the co-moving frame; shape k is at t_k = k / K.
 
-    d_k is the exact distance of the shape nearest in time, and w falls smoothly from 1 at t_k to 0.
+    d_k is the exact distance of the shape nearest in time, and w falls smoothly from 1 at t_k to 0. The code z(t) is
+    the time itself, or goes along a spline through the codes of the shapes.
     """
 
     def __init__(
         self,
         carried: RigidPair,
         stops: Sequence[Float],  # poses of the source's surface [W, 3] between the ends, relative to its origin
-        network: Mlp,  # of (x, t)
+        network: Mlp,  # of (x, z)
         *,
         corrected: bool,
+        codes: Float | None = None,  # [K + 1, C], of the shapes; None: their times
         slope: float | None = None,  # what was measured before, if it was
     ) -> None:
         self.carried = self._rigid = carried
         self.stops = list(stops)
         self._network = network
         self._corrected = corrected
+        self._codes = codes
+        self._path = None if codes is None else Spline(codes)
         self.slope = self._steepest() if slope is None else slope
 
     def raw(self) -> LatentField:
         """The network alone."""
-        return LatentField(self._rigid, self.stops, self._network, corrected=False)
+        return LatentField(self._rigid, self.stops, self._network, corrected=False, codes=self._codes)
 
     @cached_property
     def shapes(self) -> list[Shape]:
@@ -85,8 +90,9 @@ class LatentField(MovingField):
         arrays, values = self.carried.state()
         weights = weights_of("network", self._network)
         stops = {"stops": np.stack(self.stops)} if self.stops else {}
+        codes = {} if self._codes is None else {"codes": self._codes}
         own = {"network": asdict(self._network.shape), "corrected": self._corrected, "slope": self.slope}
-        return arrays | weights | stops, values | own
+        return arrays | weights | stops | codes, values | own
 
     @staticmethod
     def restored(carried: RigidPair, arrays: Any, values: Any) -> LatentField:
@@ -94,8 +100,14 @@ class LatentField(MovingField):
         network = Mlp(MlpShape(**values["network"]))
         load_weights("network", network, arrays)
         stops = [np.asarray(stop, np.float64) for stop in arrays.get("stops", ())]
+        codes = arrays.get("codes")
         return LatentField(
-            carried, stops, network.requires_grad_(False), corrected=values["corrected"], slope=values["slope"]
+            carried,
+            stops,
+            network.requires_grad_(False),
+            corrected=values["corrected"],
+            codes=None if codes is None else np.asarray(codes, np.float64),
+            slope=values["slope"],
         )
 
     @property
@@ -121,11 +133,16 @@ class LatentField(MovingField):
             return k, 0.0
         return k, 1.0 - away * away * (3.0 - 2.0 * away)
 
+    def _code(self, t: float) -> Float:
+        """z(t) [C]"""
+        return np.array([t]) if self._path is None else self._path.at(*leg_at(t, self._legs))
+
     def _values(self, inward: Float, t: float) -> Float:
         """The network [N] at points of the frame [N, 3]."""
+        code = torch.as_tensor(self._code(t), dtype=torch.float32, device=self._device)
 
-        def network(points: torch.Tensor, time: float) -> torch.Tensor:
-            found: torch.Tensor = self._network(torch.cat([points, points.new_full((len(points), 1), time)], dim=1))
+        def network(points: torch.Tensor, _: float) -> torch.Tensor:
+            found: torch.Tensor = self._network(torch.cat([points, code.expand(len(points), -1)], dim=1))
             return found[:, 0]
 
         return evaluated(network, inward, t, device=self._device)
@@ -147,7 +164,8 @@ class LatentField(MovingField):
 
     def _gradients(self, inward: Float, times: Float) -> Float:
         """Of the network in space [N, 3]."""
-        inputs = torch.as_tensor(np.column_stack([inward, times]), dtype=torch.float32, device=self._device)
+        codes = np.stack([self._code(float(t)) for t in times])
+        inputs = torch.as_tensor(np.column_stack([inward, codes]), dtype=torch.float32, device=self._device)
         with torch.no_grad():
             return self._network.value_and_gradient(inputs)[1][:, :3].cpu().double().numpy()
 

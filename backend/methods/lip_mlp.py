@@ -6,25 +6,20 @@ Sang et al., ICLR 2025 (INSD), compare with it. Where and why this differs is ar
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from backend.fields.lipschitz_mlp import LipschitzMlp
-from backend.fields.mlp import Mlp, MlpShape
+from backend.fields.mlp import MlpShape
 from backend.flow.co_moving import CoMoving
-from backend.geometry.distance import closest_on_surface
-from backend.geometry.isosurface import extract, grid_over
-from backend.geometry.repair import WorkingMesh, working_pair
-from backend.geometry.sampling import sample_surface
-from backend.geometry.triangles import diagonal
+from backend.geometry.repair import working_pair
 from backend.methods.carried_pair import RigidPair
 from backend.methods.field_morph import FieldMorph
+from backend.methods.latent_error import measure_ends, seconds_to_measure
 from backend.methods.latent_field import LatentField, latent_shapes
 from backend.methods.method import Method, Morph, Pair
 from backend.methods.sequence import poses_of
@@ -33,15 +28,11 @@ from backend.methods.targets import frame_of
 from backend.training.run import Run
 from backend.training.schedule import Cosine, Halving, Schedule
 from backend.training.shape_fit import ShapeFit, fit_shapes
-from backend.training.shape_samples import Shape
 from protocol.mesh import MeshData
 from protocol.settings import SettingValue
 
 ENDLESS = 1_000_000_000  # steps
 PREVIEW = 32  # cells along the longest side
-MEASURED = 96  # cells along the longest side where the error of the network alone is measured
-MEASURED_POINTS = 20_000  # on each surface
-MEASURED_VALUES = 150_000  # of the network, in all that
 
 
 @dataclass(frozen=True)
@@ -129,18 +120,14 @@ class LipMlp(Method):
         with run.phase("training"):
             fit = _fit(settings, run)
             network, outcome = fit_shapes(
-                shapes, codes, fit, run, mixtures=legs, reserve=_seconds_to_measure(fit, run), preview=preview
+                shapes, codes, fit, run, mixtures=legs, reserve=seconds_to_measure(_form(fit), run), preview=preview
             )
         run.facts["training_steps"] = outcome.steps
         run.facts["training_loss"] = outcome.best_loss
         run.facts["lipschitz_log_bound"] = float(network.log_bound().detach())
         with run.phase("correcting"):
             trained = field(network, settings.correction)
-            raw = trained.raw()
-            ends = (pair.source_surface, shapes[0]), (pair.target_surface, shapes[-1])
-            for end, (surface, shape) in enumerate(ends):
-                run.progress(end, 2)
-                run.facts[f"raw_chamfer_t{end}"] = _chamfer(raw, float(end), surface, shape, run.seed)
+            measure_ends(trained, run)
         return FieldMorph(pair.source, pair.target, trained)
 
     def restore(self, source: MeshData, arrays: Mapping[str, NDArray[Any]], values: Mapping[str, Any]) -> Morph:
@@ -167,32 +154,5 @@ def _fit(settings: LipMlpSettings, run: Run) -> ShapeFit:
     )
 
 
-def _seconds_to_measure(fit: ShapeFit, run: Run) -> float:
-    """Measured on a few points: what must be left of a time budget for the error of the network alone."""
-    if run.seconds is None:
-        return 0.0
-    network = Mlp(MlpShape(4, 1, fit.width, fit.depth, fit.activation)).to(run.device)
-    few = torch.zeros(4096, 4, device=run.device)
-    with torch.no_grad():
-        network(few)
-        started = time.monotonic()
-        network(few)
-        once = time.monotonic() - started
-    return once * MEASURED_VALUES / len(few) + 1.0
-
-
-def _chamfer(field: LatentField, t: float, surface: WorkingMesh, shape: Shape, seed: int) -> float:
-    """Mean distance between the zero level at ``t`` and a surface, both ways, in the surface's diagonals; 1 if empty.
-
-    From points of either to the other itself, so that nothing is left where they agree.
-    """
-    positions, triangles = extract(lambda p: field.values(p, t), grid_over(*field.box(t), MEASURED), slope=field.slope)
-    if not len(triangles):
-        return 1.0
-    rng = np.random.default_rng(seed)
-    found = sample_surface(positions, triangles, MEASURED_POINTS, rng)[0]
-    shown = surface.triangles[~shape.sides.buried]  # what lies inside another part is no part of any zero level
-    wanted = sample_surface(surface.positions, shown, MEASURED_POINTS, rng)[0]
-    there = closest_on_surface(found, surface.positions, shown)[0]
-    back = closest_on_surface(wanted, positions, triangles)[0]
-    return float(there.mean() + back.mean()) / 2 / diagonal(surface.positions, surface.triangles)
+def _form(fit: ShapeFit) -> MlpShape:
+    return MlpShape(4, 1, fit.width, fit.depth, fit.activation)

@@ -14,6 +14,7 @@ from backend.methods.lip_mlp import LipMlp
 from backend.methods.method import Method
 from backend.methods.sdf_blend import SdfBlend
 from backend.methods.settings import specs_of
+from backend.methods.shape_space import ShapeSpaceMorph
 from backend.methods.velocity_field import VelocityField
 from protocol.settings import MethodSpec, SettingError
 
@@ -23,7 +24,7 @@ EXTRA_METHODS: Final = "TWEENFIELD_EXTRA_METHODS"  # environment: "module:NAME,m
 @cache
 def methods() -> MappingProxyType[str, Method]:
     """Every method by name, the default first."""
-    found: list[Method] = [VelocityField(), Arap(), Linear(), LipMlp(), SdfBlend()]
+    found: list[Method] = [VelocityField(), Arap(), Linear(), LipMlp(), ShapeSpaceMorph(), SdfBlend()]
     for entry in filter(None, os.environ.get(EXTRA_METHODS, "").split(",")):
         module, _, name = entry.partition(":")
         found.append(getattr(importlib.import_module(module), name)())

@@ -43,13 +43,19 @@ class Checkpoints:
         """Gives both the state to go on from; the steps that it had done. Raises ``SettingError``."""
         if self.start is None:
             return 0
-        try:
-            tensors = load_file(self.start)
-            module.load_state_dict(_under("module.", tensors))
-            optimiser.restore(_under("optimiser.", tensors))
-        except (SafetensorError, KeyError, RuntimeError) as error:
-            raise SettingError(f"{self.start}: not a checkpoint of this training ({error!r})") from error
+        load_checkpoint(self.start, module, optimiser)
         return step_of(self.start)
+
+
+def load_checkpoint(path: Path, module: nn.Module, optimiser: Adam | None = None) -> None:
+    """Gives a module the state in a checkpoint's file, and an optimiser of its parameters. Raises ``SettingError``."""
+    try:
+        tensors = load_file(path)
+        module.load_state_dict(_under("module.", tensors))
+        if optimiser is not None:
+            optimiser.restore(_under("optimiser.", tensors))
+    except (SafetensorError, KeyError, RuntimeError) as error:
+        raise SettingError(f"{path}: not a checkpoint of this training ({error!r})") from error
 
 
 def checkpoints_in(folder: Path) -> list[Path]:

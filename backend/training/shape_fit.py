@@ -14,20 +14,18 @@ from backend.fields.lipschitz_mlp import LipschitzMlp, wide_normal_
 from backend.fields.mlp import MlpShape, sine_
 from backend.geometry.arrays import Float64
 from backend.losses.eikonal import eikonal
-from backend.losses.envelope import envelope
 from backend.losses.known_distance import known_distance
 from backend.losses.lipschitz import lipschitz
 from backend.losses.normals import normals
 from backend.losses.on_surface import on_surface
 from backend.training.loop import Outcome, train
+from backend.training.mixtures import Mixtures
 from backend.training.run import Run
 from backend.training.schedule import Schedule
-from backend.training.shape_samples import Shape, ShapeSamples, SharedSamples, joined, sample_between, sample_shapes
+from backend.training.shape_samples import Shape, ShapeSamples, joined, sample_between, sample_shapes
 
 if TYPE_CHECKING:
     from backend.methods.method import Morph
-
-SMALLEST = 1e-12  # a random number whose logarithm is taken
 
 
 @dataclass(frozen=True)
@@ -79,16 +77,22 @@ def fit_shapes(
 
     rng = np.random.default_rng(run.seed)
     samples = sample_shapes(shapes, rng, run.device, labels=fit.known > 0, around=fit.batch > 0, check=check)
-    between = sample_between(shapes, rng, run.device, check=check) if fit.mixed else None
-    groups = [range(len(shapes))] if mixtures is None else mixtures
+    mixed = None
+    if fit.mixed:
+        between = sample_between(shapes, rng, run.device, check=check)
+        groups = [range(len(shapes))] if mixtures is None else mixtures
+        mixed = Mixtures(between, groups, fit.mixed, fit.envelope_weight, fit.slack)
     columns = torch.as_tensor(codes, dtype=torch.float32, device=run.device)
+
+    def values(points: Tensor, at: Tensor) -> Tensor:
+        found: Tensor = network(torch.cat([points, at], dim=1))[:, 0]
+        return found
 
     def loss_of_step(step: int) -> Tensor:
         drawn = [part.draw(fit.batch, fit.known, generator) for part in samples]
         loss = shape_loss(network, joined(drawn), columns, fit)
-        if between is not None:
-            group = groups[step % len(groups)]
-            loss = loss + fit.envelope_weight * _mixed(network, between, columns, group, fit, generator)
+        if mixed is not None:
+            loss = loss + mixed.loss(values, columns, step, generator)
         return loss
 
     outcome = train(
@@ -125,21 +129,3 @@ def shape_loss(network: LipschitzMlp, samples: ShapeSamples, codes: Tensor, fit:
         terms = terms + fit.eikonal_weight * (eikonal(gradients[:count]) + eikonal(gradients[count:]))
         loss = loss + shapes * terms
     return loss.float()
-
-
-def _mixed(
-    network: LipschitzMlp,
-    between: SharedSamples,
-    codes: Tensor,  # [K, C]
-    group: Sequence[int],
-    fit: ShapeFit,
-    generator: torch.Generator,
-) -> Tensor:
-    """The envelope loss at random mixtures of some of the codes."""
-    drawn = between.draw(fit.mixed, generator)
-    some = torch.as_tensor(list(group), device=codes.device)
-    shares = -torch.rand(fit.mixed, len(group), generator=generator).clamp(min=SMALLEST).log().to(codes)
-    shares = shares / shares.sum(dim=1, keepdim=True)  # uniform over the simplex
-    values = network(torch.cat([drawn.points, shares @ codes[some]], dim=1))[:, 0]
-    distances = drawn.distances[:, some]
-    return envelope(values, distances.amin(dim=1), distances.amax(dim=1), fit.slack)

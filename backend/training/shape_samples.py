@@ -23,6 +23,7 @@ BETWEEN = 20_000  # points in the box whose distance to every shape is known
 SPREADS = (0.005, 0.02, 0.08)  # of the points around a shape, in equal shares; longest side of all shapes
 CHUNK = 8_192  # distances computed at once
 MARGIN = 0.1  # of the box, in longest sides
+NAMES = ("surface", "normals", "local", "points", "distances", "weights")  # of a shape's samples
 FLOOR = 0.05  # distance, in longest sides, from where a label counts for less
 
 
@@ -59,6 +60,10 @@ class ShapeSamples:
             self.surface[s], self.normals[s], self.local[s], self.points[n], self.distances[n], self.weights[n]
         )
 
+    def to(self, device: torch.device) -> ShapeSamples:
+        """The same on a device."""
+        return ShapeSamples(*(getattr(self, name).to(device) for name in NAMES))
+
 
 @dataclass(frozen=True, eq=False)
 class SharedSamples:
@@ -75,8 +80,7 @@ class SharedSamples:
 
 def joined(parts: Sequence[ShapeSamples]) -> ShapeSamples:
     """The samples of several shapes one after the other."""
-    names = ("surface", "normals", "local", "points", "distances", "weights")
-    return ShapeSamples(*(torch.cat([getattr(part, name) for part in parts]) for name in names))
+    return ShapeSamples(*(torch.cat([getattr(part, name) for part in parts]) for name in NAMES))
 
 
 def sample_shapes(
@@ -86,10 +90,11 @@ def sample_shapes(
     *,
     labels: bool,
     around: bool = True,
+    box: tuple[Float64, Float64] | None = None,  # low and high corner [3] to know distances in; None: of the shapes
     check: Callable[[], None] = lambda: None,  # called often; may raise to stop
 ) -> list[ShapeSamples]:
     """Samples of every shape; without ``labels`` no distances, without ``around`` no ``local`` points are computed."""
-    box = box_of(shapes)
+    box = box or box_of(shapes)
     return [_samples(shape, box, rng, device, labels, around, check) for shape in shapes]
 
 
