@@ -12,6 +12,7 @@ from backend.methods.arap import Arap
 from backend.methods.linear import Linear
 from backend.methods.lip_mlp import LipMlp
 from backend.methods.method import Method
+from backend.methods.one_lipschitz import OneLipschitzMorph
 from backend.methods.sdf_blend import SdfBlend
 from backend.methods.settings import specs_of
 from backend.methods.shape_space import ShapeSpaceMorph
@@ -24,7 +25,15 @@ EXTRA_METHODS: Final = "TWEENFIELD_EXTRA_METHODS"  # environment: "module:NAME,m
 @cache
 def methods() -> MappingProxyType[str, Method]:
     """Every method by name, the default first."""
-    found: list[Method] = [VelocityField(), Arap(), Linear(), LipMlp(), ShapeSpaceMorph(), SdfBlend()]
+    found: list[Method] = [
+        VelocityField(),
+        Arap(),
+        Linear(),
+        LipMlp(),
+        OneLipschitzMorph(),
+        ShapeSpaceMorph(),
+        SdfBlend(),
+    ]
     for entry in filter(None, os.environ.get(EXTRA_METHODS, "").split(",")):
         module, _, name = entry.partition(":")
         found.append(getattr(importlib.import_module(module), name)())

@@ -1,0 +1,140 @@
+"""``one_lipschitz`` as a morph: no frame's field is steeper than 1, the ends are exact, stops are shapes on the way."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from backend.checkpoint import morph_from_bytes, morph_to_bytes
+from backend.fields.one_lipschitz import OneLipschitz
+from backend.geometry.metrics import topology
+from backend.geometry.signed_distance import SignedSurface
+from backend.geometry.triangles import signed_volume
+from backend.methods.bounded_field import BoundedField
+from backend.methods.carried_pair import RigidPair
+from backend.methods.field_morph import FieldMorph
+from backend.methods.method import Morph
+from backend.methods.one_lipschitz import OneLipschitzMorph, OneLipschitzMorphSettings
+from backend.pipeline import Trained, train
+from backend.training.bounded_fit import timed
+from backend.training.run import Cancelled, Run
+from tests.meshes import icosphere, torus
+from tests.methods.conftest import request_for
+from tests.methods.test_lip_mlp import STILL, pair_of
+
+SMALL = {"steps": 400, "width": 32, "depth": 4, "known": 128, "mixed": 64, "learning_rate": 2e-2}
+
+
+@pytest.fixture(scope="module")
+def ring() -> tuple[Trained, object]:
+    """A ball that becomes a torus."""
+    request = request_for((icosphere(3), torus(32, 16, major=0.75, minor=0.3)), "one_lipschitz", settings=SMALL)
+    return train(request, Run(seed=0)), request
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 10_000), t=st.floats(0.0, 1.0), pace=st.sampled_from([0.1, 3.0, 100.0]))
+def test_no_slice_is_steeper_than_1_and_no_moment_faster_than_the_pace(seed: int, t: float, pace: float):
+    network = OneLipschitz(4, 16, 4).double()
+    generator = torch.Generator().manual_seed(seed)
+    network.start_(generator)
+    x, y = torch.randn(2, 200, 3, dtype=torch.float64, generator=generator)
+    later = torch.rand(200, dtype=torch.float64, generator=generator)
+    with torch.no_grad():
+        here = network(timed(x, t, pace))
+        rise = (network(timed(y, t, pace)) - here).abs()
+        change = (network(timed(x, later, pace)) - here).abs()
+    assert bool((rise <= (1.0 + 1e-12) * (x - y).norm(dim=1)).all())
+    assert bool((change <= (1.0 + 1e-12) * pace * (later - t).abs() + 1e-12).all())
+
+
+def test_every_frame_of_a_trained_field_is_1_lipschitz(ring):
+    field = ring[0].morph.field
+    rng = np.random.default_rng(1)
+    for t in (0.0, 0.03, 0.07, 0.3, 0.95, 1.0):
+        low, high = field.box(t)
+        a, b = rng.uniform(low, high, (2, 2000, 3))
+        rise = np.abs(field.values(a, t) - field.values(b, t)) / np.linalg.norm(a - b, axis=1)
+        assert rise.max() <= 1.0 + 1e-5
+        assert field.slope == 1.0
+
+
+def test_an_open_surface_whose_distance_is_steeper_keeps_the_bound():
+    bowl = icosphere(3)
+    kept = bowl.triangles()[bowl.positions()[bowl.triangles()].mean(axis=1)[:, 2] < 0.5]
+    pair = pair_of(bowl, bowl)
+    cut = pair.source_surface.__class__(
+        pair.source_surface.positions, kept.astype(np.int64), pair.source_surface.vertex_map, ()
+    )
+    field = BoundedField(RigidPair(cut, pair.target_surface, STILL), [], OneLipschitz(4, 8, 2), 1.0, corrected=True)
+    assert SignedSurface(cut.positions, cut.triangles).slope > 1.0
+    a = np.random.default_rng(0).uniform(-1.0, 1.0, (4000, 3)) * np.array([1.0, 1.0, 0.3]) + np.array([0, 0, 0.5])
+    b = a + 0.02 * np.random.default_rng(1).normal(size=a.shape)
+    rise = np.abs(field.values(a, 0.0) - field.values(b, 0.0)) / np.linalg.norm(a - b, axis=1)
+    assert rise.max() <= 1.0 + 1e-5
+
+
+def test_a_ball_becomes_a_ring(ring):
+    genus, volumes = [], []
+    for mesh in ring[0].morph.at_resolution(40).frames(np.linspace(0.0, 1.0, 9).tolist()):
+        looks = topology(mesh.n_vertices, mesh.triangles())
+        assert (looks["closed"], looks["components"]) == (True, 1)
+        genus.append(looks["genus"])
+        volumes.append(signed_volume(mesh.positions(), mesh.triangles()))
+    assert (genus[0], genus[-1]) == (0, 1)
+    assert genus == sorted(genus)  # the hole opens once
+    assert all(late < early for early, late in itertools.pairwise(volumes))
+
+
+def test_the_ends_are_exact_and_what_leads_there_is_continuous(ring):
+    trained, request = ring
+    for t, mesh in ((0.0, request.source), (1.0, request.target)):
+        frame = trained.morph.at_resolution(64).frame(t)
+        off = SignedSurface(mesh.positions(), mesh.triangles().astype(np.int64))(frame.positions())
+        assert np.abs(off).mean() < 1e-3
+    assert trained.report["training_steps"] == 400
+    field = trained.morph.field
+    points = np.random.default_rng(0).uniform(-1.0, 1.0, (300, 3))
+    values = np.stack([field.values(points, float(t)) for t in np.linspace(0.0, 1.0, 401)])
+    assert np.abs(np.diff(values, axis=0)).max() < 0.05
+    assert np.abs(values[0] - field.values(points, 0.12)).max() > 1e-3
+
+
+def test_a_morph_comes_back_from_its_bytes(ring):
+    trained, request = ring
+    again, facts = morph_from_bytes(morph_to_bytes(trained, request))
+    assert facts["method"] == "one_lipschitz"
+    for t in (0.0, 0.05, 0.5, 1.0):
+        ours, theirs = (morph.at_resolution(24).frame(t) for morph in (trained.morph, again))
+        assert ours.vertices.tobytes() == theirs.vertices.tobytes()
+        assert ours.face_indices.tobytes() == theirs.face_indices.tobytes()
+
+
+def test_stops_are_shapes_on_the_way():
+    source, target = icosphere(2, 0.5), icosphere(2, 0.6)
+    stop = source.positions() * np.array([1.8, 0.7, 0.7])
+    made = OneLipschitzMorphSettings(**(SMALL | {"steps": 40}))
+    morph = OneLipschitzMorph().fit(pair_of(source, target, (stop,)), made, Run(seed=0))
+    assert isinstance(morph, FieldMorph)
+    off = SignedSurface(stop, source.triangles().astype(np.int64))(morph.at_resolution(32).frame(0.5).positions())
+    assert np.abs(off).max() < 0.02
+    again = OneLipschitzMorph().restore(source, *morph.state())
+    for t in (0.2, 0.5):
+        ours, theirs = (one.at_resolution(16).frame(t) for one in (morph, again))
+        assert ours.vertices.tobytes() == theirs.vertices.tobytes()
+
+
+def test_training_is_cancelled_and_shows_itself():
+    pair = pair_of(icosphere(2), icosphere(2, 1.5))
+    small = OneLipschitzMorphSettings(**(SMALL | {"steps": 5}))
+    with pytest.raises(Cancelled):
+        OneLipschitzMorph().fit(pair, small, Run(cancelled=lambda: True))
+    shown: list[Morph] = []
+    OneLipschitzMorph().fit(pair, small, Run(on_preview=shown.append))
+    assert shown
+    assert shown[0].frame(0.5) is not None
