@@ -18,6 +18,7 @@ COMMANDS: Final = {
     "serve": "run the backend that Blender talks to",
     "dataset": "the points that a distance field is trained on, of a mesh, a point cloud or curves",
     "fit": "fit a distance field to a mesh, a point cloud or curves: a clean closed surface comes out",
+    "query": "surfaces, curves, samples, a skeleton, distances or a picture out of a fitted field",
     "evaluate": "measure a folder of frames against its source, target and truth",
     "prepare": "list the pairs of a folder of published meshes, for morph --data",
     "correspond": "find which point of one mesh belongs to which of another, with a picture of it",

@@ -16,7 +16,6 @@ from backend.surfaces.distance_field import DistanceField
 from backend.surfaces.queries.isosurface import isosurface
 from backend.surfaces.queries.lattice import Check
 from backend.surfaces.queries.sphere_trace import Trace, sphere_trace
-from protocol.settings import SettingError
 
 WIDTH = 640  # pixels
 CELLS = 32  # of the mesh that the camera is chosen by
@@ -37,11 +36,14 @@ def traced_picture(
     width: int = WIDTH,
     view: tuple[float, float] | None = None,
     check: Check | None = None,
-) -> None:
-    """Writes a PNG. ``view``: azimuth and elevation of the camera, degrees; by default where the shape is broad."""
+) -> bool:
+    """Writes a PNG, or nothing and gives False where the field is ``level`` nowhere.
+
+    ``view``: azimuth and elevation of the camera, degrees; by default where the shape is broad.
+    """
     positions, triangles = isosurface(field, level, CELLS, check=check)
     if not len(triangles):
-        raise SettingError(f"the field is nowhere at level {level:.6g}")
+        return False
     up = choose_up([positions])
     camera = choose_camera([positions], up, False) if view is None else camera_from(positions, up, *view)
     scene = _Scene(field, level, camera, up, positions, width, check)
@@ -60,6 +62,7 @@ def traced_picture(
         colour, hit = colour.reshape(fine.shape), hit.reshape(fine.shape[:2])
         picture[rows] = np.where(hit[:, :, None], colour, behind[rows][:, None]).mean(axis=1)
     to_image(picture.reshape(height, width, 3)).save(path, optimize=True)
+    return True
 
 
 def _edges(hit: Flags, normals: Float64, width: int, height: int) -> Flags:

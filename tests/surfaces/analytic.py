@@ -1,4 +1,4 @@
-"""Fields whose truth is known: balls, a torus and boxes as networks, for the tests of what is asked of a field."""
+"""Fields whose truth is known, as networks: balls, a torus and octahedra, for the tests of what is asked of a field."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from backend.fields.distance_mlp import DistanceMlp
 from backend.fields.distance_network import DistanceNetwork
 from backend.geometry.shape import UnitFrame
 from backend.surfaces.distance_field import DistanceField
@@ -86,6 +87,29 @@ def ring(major: float = 2.0, minor: float = 0.7, **facts: Any) -> DistanceField:
     frame = UnitFrame.around(np.stack([-high, high]))
     network = Torus(major / frame.length, minor / frame.length)
     return DistanceField(network, frame, -high, high, **{"bounded": True, **facts})
+
+
+def diamonds(dimension: int) -> DistanceField:
+    """Two octahedra (squares in the plane) with corners 1 from their middles at x = -2 and 2: a field that can be kept.
+
+    ReLU layers that are (sum |x_i| over all axes, with | |x| - 2 | for the first, - 1) / sqrt(D): exact, gradient 1.
+    """
+    high = np.array([3.0, *[1.0] * (dimension - 1)])
+    frame = UnitFrame.around(np.stack([-high, high]))
+    network = DistanceMlp(dimension, 2 * dimension, 2, "relu", None)
+    first, second, last = network.mlp.layer(0), network.mlp.layer(1), network.mlp.layer(-1)
+    with torch.no_grad():
+        for layer in (first, second, last):
+            layer.weight.zero_()
+            layer.bias.zero_()
+        for axis in range(dimension):
+            first.weight[2 * axis, axis], first.weight[2 * axis + 1, axis] = 1.0, -1.0
+        second.weight[0, :2], second.bias[0] = 1.0, -2.0 / frame.length
+        second.weight[1, :2], second.bias[1] = -1.0, 2.0 / frame.length
+        second.weight[2:, 2:] = torch.eye(2 * dimension - 2)
+        last.weight[0] = dimension**-0.5
+        last.bias[0] = -(dimension**-0.5) / frame.length
+    return DistanceField(network.at_rest(), frame, -high, high, bounded=True)
 
 
 def _float(values: Any) -> Tensor:

@@ -15,6 +15,7 @@ ROOM = 0.03  # of the longest side, around what a level is expected to take
 STEP = 0.1  # of the longest side, by which a box that is too small grows
 STEPS = 30  # of them at most
 SIDE = 16  # points along every side of a box that is looked at
+LOOK = {2: 256, 3: 48}  # points along every side that are looked at for the range of values, by the dimension
 FEWEST, MOST = 4, 4096  # cells along the longest side
 
 Check = Callable[[], None]  # called now and then; raises to stop
@@ -50,6 +51,13 @@ def lattice_for(field: DistanceField, levels: Sequence[float], resolution: int) 
     low, high = field.low - room - cell, field.high + room + cell
     counts = np.maximum(np.ceil((high - low) / cell - 1e-9).astype(np.int64), 1)
     return Lattice((low + high) / 2 - cell * counts / 2, cell, counts)
+
+
+def range_of(field: DistanceField) -> tuple[float, float]:
+    """About the least and the greatest value in the box of the shape."""
+    sides = [np.linspace(a, b, LOOK[field.dimension]) for a, b in zip(field.low, field.high, strict=True)]
+    values = field.values(np.stack(np.meshgrid(*sides, indexing="ij"), -1).reshape(-1, field.dimension))
+    return float(values.min()), float(values.max())
 
 
 def _hull(low: Float64, high: Float64) -> Float64:
