@@ -9,18 +9,19 @@ from typing import Any
 import bpy
 import numpy as np
 
+from .protocol.messages import Welcome
 from .protocol.settings import MethodSpec, SettingSpec, SettingValue
 
-DEFAULT_PRESET = "standard"
 LARGEST = 2**31 - 1  # of Blender's integers
 
 
 class Methods:
-    """The methods of the backend that was seen last, and the classes registered for them."""
+    """The methods of one kind that the backend seen last has, and the classes registered for them."""
 
-    def __init__(self) -> None:
+    def __init__(self, prefix: str, usual: str) -> None:
+        self.usual = usual  # preset
         self.specs: dict[str, MethodSpec] = {}
-        self.devices: tuple[str, ...] = ()
+        self._prefix = prefix  # of names, since two kinds may have a method of one name
         self._classes: dict[str, tuple[str, type]] = {}  # method -> etag and class
 
     def register(self, specs: Iterable[MethodSpec]) -> None:
@@ -32,11 +33,11 @@ class Methods:
                 continue
             if old is not None:
                 self._unregister(spec.name, old)
-            properties = {"__annotations__": _properties(spec)}
-            made = type(f"TWEENFIELD_PG_{spec.name}", (bpy.types.PropertyGroup,), properties)
+            properties = {"__annotations__": _properties(spec, self.usual)}
+            made = type(f"TWEENFIELD_PG_{self._prefix}{spec.name}", (bpy.types.PropertyGroup,), properties)
             bpy.utils.register_class(made)
             pointer: Any = bpy.props.PointerProperty
-            setattr(bpy.types.Scene, attribute(spec.name), pointer(type=made))
+            setattr(bpy.types.Scene, self._attribute(spec.name), pointer(type=made))
             self._classes[spec.name] = (spec.etag, made)
 
     def unregister(self) -> None:
@@ -45,39 +46,55 @@ class Methods:
         self._classes.clear()
         self.specs.clear()
 
+    def group_of(self, scene: bpy.types.Scene, method: str) -> Any:
+        """The settings of a method, or None before the backend has introduced itself."""
+        return getattr(scene, self._attribute(method), None)
+
+    def apply_preset(self, scene: bpy.types.Scene, spec: MethodSpec, preset: str) -> None:
+        """Sets every setting to what the preset says."""
+        group = self.group_of(scene, spec.name)
+        for name, value in spec.resolve(preset, {}).items():
+            setattr(group, name, value)
+
+    def changed_settings(self, scene: bpy.types.Scene, spec: MethodSpec, preset: str) -> dict[str, SettingValue]:
+        """What was changed by hand: the settings that differ from the preset's."""
+        group = self.group_of(scene, spec.name)
+        touched = group is not None and any(group.is_property_set(setting.name) for setting in spec.settings)
+        if not touched:
+            return {}
+        values = {setting.name: _plain(setting, getattr(group, setting.name)) for setting in spec.settings}
+        wanted = spec.resolve(preset, {})
+        return {name: values[name] for name, value in wanted.items() if not _same(value, values[name])}
+
+    def _attribute(self, method: str) -> str:
+        """Name of the scene's property that holds the settings of a method."""
+        return f"tweenfield_{self._prefix}{method}"
+
     def _unregister(self, name: str, made: type) -> None:
-        delattr(bpy.types.Scene, attribute(name))
+        delattr(bpy.types.Scene, self._attribute(name))
         bpy.utils.unregister_class(made)
 
 
-methods = Methods()
+class Backend:
+    """What the backend that was seen last has to offer."""
+
+    def __init__(self) -> None:
+        self.morphs = Methods("", "standard")
+        self.surfaces = Methods("surface_", "fast")
+        self.devices: tuple[str, ...] = ()
+
+    def learn(self, welcome: Welcome) -> None:
+        self.morphs.register(welcome.methods)
+        self.surfaces.register(welcome.surface_methods or ())
+        self.devices = welcome.devices
+
+    def forget(self) -> None:
+        self.morphs.unregister()
+        self.surfaces.unregister()
 
 
-def attribute(method: str) -> str:
-    """Name of the scene's property that holds the settings of a method."""
-    return f"tweenfield_{method}"
-
-
-def group_of(scene: bpy.types.Scene, method: str) -> Any:
-    """The settings of a method, or None before the backend has introduced itself."""
-    return getattr(scene, attribute(method), None)
-
-
-def apply_preset(scene: bpy.types.Scene, spec: MethodSpec, preset: str) -> None:
-    """Sets every setting to what the preset says."""
-    group = group_of(scene, spec.name)
-    for name, value in spec.resolve(preset, {}).items():
-        setattr(group, name, value)
-
-
-def changed_settings(scene: bpy.types.Scene, spec: MethodSpec, preset: str) -> dict[str, SettingValue]:
-    """What was changed by hand: the settings that differ from the preset's."""
-    group = group_of(scene, spec.name)
-    touched = group is not None and any(group.is_property_set(setting.name) for setting in spec.settings)
-    if not touched:
-        return {}
-    values = {setting.name: _plain(setting, getattr(group, setting.name)) for setting in spec.settings}
-    return {name: values[name] for name, value in spec.resolve(preset, {}).items() if not _same(value, values[name])}
+offered = Backend()
+methods = offered.morphs
 
 
 def _plain(setting: SettingSpec, value: Any) -> SettingValue:
@@ -91,9 +108,9 @@ def _same(wanted: SettingValue, value: SettingValue) -> bool:
     return wanted == value
 
 
-def _properties(spec: MethodSpec) -> Mapping[str, Any]:
+def _properties(spec: MethodSpec, preset: str) -> Mapping[str, Any]:
     # Untouched settings show what the usual preset makes of them, since that is what is sent then.
-    usual = spec.resolve(DEFAULT_PRESET, {}) if DEFAULT_PRESET in spec.presets else {}
+    usual = spec.resolve(preset, {}) if preset in spec.presets else {}
     return {setting.name: _property(setting, usual.get(setting.name, setting.default)) for setting in spec.settings}
 
 

@@ -18,10 +18,22 @@ from .making.choice import make
 from .making.making import Making, Shape, Span, Template
 from .making.shape_keys import ShapeKeys
 from .preview import LivePreview
-from .protocol.messages import Finished, Frame, Matched, MatchRequest, MorphRequest, Preview, Timeline, Welcome
+from .protocol.messages import (
+    Finished,
+    Frame,
+    Matched,
+    MatchRequest,
+    MorphRequest,
+    Preview,
+    SurfaceRequest,
+    Timeline,
+    Welcome,
+)
 from .read_mesh import Reading
 from .results import drop_making, pair_collection, scene_of
 from .write_mesh import local_positions
+
+MORPH, SURFACE = "morph", "surface"  # panels that tell of a job
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,16 +95,34 @@ class Job(ABC):
         """Removes everything that is not a result: as if the button had never been pressed."""
 
 
+class FrameJob(Job):
+    """A job that shows previews, and whose result is made of frames."""
+
+    @property
+    @abstractmethod
+    def noun(self) -> str:
+        """What the frames become, in the plural."""
+
+    @abstractmethod
+    def show_preview(self, message: Preview) -> Iterator[None]:
+        """Shows what there is so far."""
+
+    @abstractmethod
+    def insert(self, frame: Frame) -> Iterator[None]:
+        """Gives what is half made one more frame."""
+
+
 @dataclass(frozen=True)
 class Order:
     """A job before it is sent: the request, which needs the backend's methods, and what the job becomes in Blender."""
 
-    request: Callable[[Welcome], MorphRequest | MatchRequest]
+    request: Callable[[Welcome], MorphRequest | MatchRequest | SurfaceRequest]
     begin: Callable[[str], Job]  # of the job's id
+    panel: str = MORPH  # where the sidebar tells of it
 
 
 @dataclass
-class MorphJob(Job):
+class MorphJob(FrameJob):
     """A morph: its frames become a result of their own."""
 
     what: ClassVar[str] = "morph"
@@ -112,7 +142,6 @@ class MorphJob(Job):
 
     @property
     def noun(self) -> str:
-        """What the frames become."""
         return self._makings[0].noun if self._makings else "frames"
 
     def with_names(self, message: str) -> str:
@@ -125,7 +154,6 @@ class MorphJob(Job):
         yield from self.preview.show(message)
 
     def insert(self, frame: Frame) -> Iterator[None]:
-        """Gives what is half made one more frame."""
         if self.lost:
             return
         shapes = self._shapes(frame)
@@ -148,7 +176,7 @@ class MorphJob(Job):
         shapes = []
         for reading, vertices, origin, scale, faces in places:
             itself = frame.time == 0.0 and reading.exact and faces is None
-            positions = reading.local if itself else local_positions(reading, vertices, origin, scale)
+            positions = reading.local if itself else local_positions(reading.matrix, vertices, origin, scale)
             shapes.append(Shape(frame.seq, frame.total, positions, faces))
         return shapes
 

@@ -4,15 +4,17 @@ from typing import Any
 
 import bpy
 
-from .generated import group_of, methods
+from .generated import methods
+from .job import MORPH
+from .job_panel import draw_job
 from .landmarks.paint import painted
 from .landmarks.pick import picking_in
-from .layout import InSidebar, paragraph, split
+from .layout import InSidebar, split
 from .operators.morph import asked, expected, topologies, why_not
 from .properties import settings_of
 from .registering import of_classes
 from .running import current
-from .session import CANCELLED, Session
+from .session import Session
 
 LIGHTS = {
     "stopped": ("Backend stopped", "RADIOBUT_OFF"),
@@ -64,7 +66,7 @@ class TWEENFIELD_PT_main(InSidebar, bpy.types.Panel):
         frames.prop(settings, "frame_end")
         column.prop(settings, "keys")
         column.prop(settings, "frames_as")
-        _draw_job(layout, context, session)
+        draw_job(layout, context, MORPH, _button, why_not(context), lambda: expected(settings))
 
 
 class _Settings(InSidebar):
@@ -108,13 +110,17 @@ class TWEENFIELD_PT_advanced(_Settings, bpy.types.Panel):
             column.prop(settings, "seconds")
         column.separator()
         spec = methods.specs.get(settings.method_name)
-        group = group_of(scene, settings.method_name)
+        group = methods.group_of(scene, settings.method_name)
         if spec is None or group is None:
             column.label(text="Start the backend to see the method's settings", icon="INFO")
             return
         for setting in spec.settings:
             column.prop(group, setting.name)
         column.operator("tweenfield.reset_settings", icon="LOOP_BACK")
+
+
+def _button(row: bpy.types.UILayout) -> None:
+    row.operator("tweenfield.morph", icon="MOD_DATA_TRANSFER")
 
 
 def _draw_backend(layout: bpy.types.UILayout, session: Session) -> None:
@@ -125,36 +131,6 @@ def _draw_backend(layout: bpy.types.UILayout, session: Session) -> None:
         row.operator("tweenfield.start_backend", text="Start")
     else:
         row.operator("tweenfield.stop_backend", text="Stop")
-
-
-def _draw_job(layout: bpy.types.UILayout, context: bpy.types.Context, session: Session) -> None:
-    assert context.scene is not None
-    layout.separator()
-    # Cancel takes the place of Morph, and the bar stands below: were the bar or a greyed Morph under the mouse, Blender
-    # would go on drawing their colours there, over what follows, until the mouse moves.
-    row = layout.row()
-    row.scale_y = 1.5
-    if session.busy:
-        row.operator("tweenfield.cancel", icon="X")
-        if session.training:  # it stays where it is when it was pressed, or Cancel would come under the mouse
-            row.operator("tweenfield.finish", icon="CHECKMARK", depress=session.finishing)
-        layout.progress(factor=session.bar.fraction, type="BAR", text=session.bar.text)
-        return
-    row.operator("tweenfield.morph", icon="MOD_DATA_TRANSFER")
-    if session.problem is not None:
-        box = layout.box()
-        paragraph(box, context, session.problem.message, "ERROR")
-        buttons = box.row(align=True)
-        buttons.operator("tweenfield.copy_report", icon="COPYDOWN")
-        buttons.operator("tweenfield.open_log", icon="TEXT")
-        return
-    reason = why_not(context)
-    if reason:
-        paragraph(layout, context, reason, "INFO")
-    elif session.outcome:
-        paragraph(layout, context, session.outcome, "CANCEL" if session.outcome == CANCELLED else "CHECKMARK")
-    else:
-        paragraph(layout, context, expected(settings_of(context.scene)), "INFO")
 
 
 _CLASSES = (TWEENFIELD_PT_main, TWEENFIELD_PT_motion, TWEENFIELD_PT_advanced)

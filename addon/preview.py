@@ -84,7 +84,9 @@ class LivePreview:
             ob = self._find()
             if ob is None:
                 return
-            positions = local_positions(reading, message.vertices[index], reading.data.origin, reading.data.scale)
+            positions = local_positions(
+                reading.matrix, message.vertices[index], reading.data.origin, reading.data.scale
+            )
             keys = shape_keys_of(ob)
             if keys is not None and index < len(keys.key_blocks):
                 set_key(keys.key_blocks[index], positions)
@@ -100,7 +102,7 @@ class LivePreview:
             self._drop_object()
         made: list[Handle] = []
         for data in message.meshes:
-            positions = local_positions(self.template.reading, data.vertices, data.origin, data.scale)
+            positions = local_positions(self.template.reading.matrix, data.vertices, data.origin, data.scale)
             surface = Surface(positions, data.face_offsets, data.face_indices, data.attributes)
             dress = self.template.dress()
             here = yield from build(surface, dress, f"{self.template.reading.original.name} Preview", self._mark)

@@ -4,84 +4,31 @@ from typing import Any
 
 import bpy
 
-from .generated import DEFAULT_PRESET, apply_preset, methods
+from .choices import Items, index_of, kept, method_and_preset, title, with_chosen
+from .generated import methods, offered
 from .making.choice import MOST_BYTES, MOST_FRAMES
 from .protocol.checks import RESOLUTIONS
 from .protocol.messages import EASINGS, Timeline
 
 DEFAULT_METHOD = "velocity_field"
 ON_SCENE = "tweenfield"  # name of the scene's property
-Items = list[tuple[str, str, str]]
 
-
-class _Kept:
-    """Every list of items that Blender was ever given: it keeps pointers into them, and nothing of its own."""
-
-    def __init__(self) -> None:
-        self._lists: dict[tuple[tuple[str, str, str], ...], Items] = {}
-
-    def __call__(self, items: Items) -> Items:
-        return self._lists.setdefault(tuple(items), items)
-
-
-_kept = _Kept()
-
-
-def _title(name: str) -> str:
-    return name.replace("_", " ").replace("-", " ").capitalize()
-
-
-def _with(items: Items, chosen: str) -> Items:
-    """The items, and what was chosen even where the backend does not offer it (any more)."""
-    return items if any(item[0] == chosen for item in items) else [*items, (chosen, _title(chosen), "")]
-
-
-def _method_items(self: Any, context: Any) -> Items:
-    items = [(spec.name, spec.label, spec.doc) for spec in methods.specs.values()]
-    return _kept(_with(items, self.method_name))
-
-
-def _preset_items(self: Any, context: Any) -> Items:
-    spec = methods.specs.get(self.method_name)
-    items = [(name, _title(name), "") for name in spec.presets] if spec is not None else []
-    return _kept(_with(items, self.preset_name))
+_METHOD, _PRESET = method_and_preset(
+    methods,
+    "How the way from the source to the target is found",
+    "How much time is spent on quality; sets all settings under Advanced",
+)
 
 
 def _device_items(self: Any, context: Any) -> Items:
     labels = {"auto": "Automatic", "cpu": "CPU", "cuda": "CUDA", "mps": "Metal"}
-    names = ["auto", *(device for device in methods.devices if device != "auto")]
+    names = ["auto", *(device for device in offered.devices if device != "auto")]
     items = [(name, labels.get(name, name), "") for name in names]
-    return _kept(_with(items, self.device_name))
-
-
-def _index(items: Items, name: str) -> int:
-    return next(index for index, item in enumerate(items) if item[0] == name)
-
-
-def _get_method(self: Any) -> int:
-    return _index(_method_items(self, None), self.method_name)
-
-
-def _set_method(self: Any, index: int) -> None:
-    self.method_name = _method_items(self, None)[index][0]
-    spec = methods.specs.get(self.method_name)
-    if spec is not None and self.preset_name not in spec.presets:
-        _set_preset(self, 0)
-
-
-def _get_preset(self: Any) -> int:
-    return _index(_preset_items(self, None), self.preset_name)
-
-
-def _set_preset(self: Any, index: int) -> None:
-    self.preset_name = _preset_items(self, None)[index][0]
-    spec = methods.specs.get(self.method_name)
-    if spec is not None and self.preset_name in spec.presets:
-        apply_preset(self.id_data, spec, self.preset_name)
+    return kept(with_chosen(items, self.device_name))
 
 
 def _get_device(self: Any) -> int:
-    return _index(_device_items(self, None), self.device_name)
+    return index_of(_device_items(self, None), self.device_name)
 
 
 def _set_device(self: Any, index: int) -> None:
@@ -134,21 +81,9 @@ class TWEENFIELD_PG_morph(bpy.types.PropertyGroup):
         name="Table", description="An .npy or .npz file with pairs of source and target vertices", subtype="FILE_PATH"
     )
     method_name: bpy.props.StringProperty(default=DEFAULT_METHOD)
-    method: bpy.props.EnumProperty(
-        name="Method",
-        description="How the way from the source to the target is found",
-        items=_method_items,
-        get=_get_method,
-        set=_set_method,
-    )
-    preset_name: bpy.props.StringProperty(default=DEFAULT_PRESET)
-    preset: bpy.props.EnumProperty(
-        name="Preset",
-        description="How much time is spent on quality; sets all settings under Advanced",
-        items=_preset_items,
-        get=_get_preset,
-        set=_set_preset,
-    )
+    method: _METHOD
+    preset_name: bpy.props.StringProperty(default=methods.usual)
+    preset: _PRESET
     frame_start: bpy.props.IntProperty(
         name="First Frame", description="Frame of the scene that shows the source", default=1
     )
@@ -202,7 +137,7 @@ class TWEENFIELD_PG_morph(bpy.types.PropertyGroup):
     easing: bpy.props.EnumProperty(
         name="Easing",
         description="How the motion begins and ends",
-        items=[(name, _title(name), "") for name in EASINGS],
+        items=[(name, title(name), "") for name in EASINGS],
     )
     constant_speed: bpy.props.BoolProperty(
         name="Constant Speed", description="Space the keys so that the surface moves at one mean speed"

@@ -9,7 +9,7 @@ from typing import Any
 import bpy
 
 from .frame_files import keep_saved
-from .generated import methods
+from .generated import offered
 from .problem import Problem
 from .results import drop_leftovers
 from .session import Session
@@ -53,7 +53,7 @@ def unregister() -> None:
     atexit.unregister(_at_exit)
     current().close()
     _session = None
-    methods.unregister()
+    offered.forget()
 
 
 def _at_exit() -> None:

@@ -15,9 +15,9 @@ import bpy
 
 from .backend_process import BackendCheck, BackendProcess, find_command
 from .bar import Bar, progress_bar
-from .generated import methods
+from .generated import offered
 from .history import in_object_mode, push_undo
-from .job import Job, MorphJob, Order
+from .job import MORPH, FrameJob, Job, MorphJob, Order
 from .problem import Problem
 from .protocol.client import Client
 from .protocol.endpoint import Endpoint, EndpointError, is_loopback, read_connection_file, split_address
@@ -54,6 +54,7 @@ class Session:
         self.bar = Bar()
         self.problem: Problem | None = None
         self.outcome = ""  # one line about the last job that was done
+        self.panel = MORPH  # that tells of the job, and of what became of the last
         self.leftovers = False  # an undo may have brought some back
         self._app = app
         self._log_folder = log_folder
@@ -143,6 +144,7 @@ class Session:
         self.problem = None
         self.outcome = ""
         self.order = order
+        self.panel = order.panel
         self._forget_messages()
         self.bar = Bar("Starting the backend")
 
@@ -259,10 +261,10 @@ class Session:
         try:
             self.job = order.begin(client.submit(request))
         except WireError as error:
-            raise Problem(f"The meshes cannot be sent: {error.message}.", error.code) from error
+            raise Problem(f"This cannot be sent: {error.message}.", error.code) from error
         self.order = None
         self._submitted = time.monotonic()
-        self.bar = Bar("Sending the meshes")
+        self.bar = Bar("Sending")
 
     def _work(self, end: float) -> None:
         """Takes messages in, step by step, while the tick's time lasts; at least one step."""
@@ -281,8 +283,7 @@ class Session:
     def _take(self, message: Message) -> Iterator[None] | None:
         """What a message leads to, as steps; small things are done at once."""
         if isinstance(message, Welcome):
-            methods.register(message.methods)
-            methods.devices = message.devices
+            offered.learn(message)
         elif isinstance(message, Error) and message.job == "":
             self.problem = Problem(message.message, f"{message.code}\n{message.detail}")
         elif self.job is None or getattr(message, "job", None) != self.job.id:
@@ -298,9 +299,9 @@ class Session:
             if not self.job.frames:  # from then on, the bar counts the frames that are here
                 self.bar = progress_bar(message)
             self.training |= message.loss is not None
-        elif isinstance(message, Preview) and isinstance(self.job, MorphJob):
+        elif isinstance(message, Preview) and isinstance(self.job, FrameJob):
             return self._preview_steps(self.job, message)
-        elif isinstance(message, Frame) and isinstance(self.job, MorphJob):
+        elif isinstance(message, Frame) and isinstance(self.job, FrameJob):
             return self._frame_steps(self.job, message)
         elif isinstance(message, Finished | Matched):
             self._finished = message
@@ -317,12 +318,12 @@ class Session:
             again = f"Open the log, or press {job.button} again."
             raise Problem(f"The {job.what} failed, and the backend did not say why. {again}")
 
-    def _preview_steps(self, job: MorphJob, message: Preview) -> Iterator[None]:
+    def _preview_steps(self, job: FrameJob, message: Preview) -> Iterator[None]:
         yield from job.show_preview(message)
         if self.client is not None:
             self.client.preview_seen(message.job, message.revision)
 
-    def _frame_steps(self, job: MorphJob, message: Frame) -> Iterator[None]:
+    def _frame_steps(self, job: FrameJob, message: Frame) -> Iterator[None]:
         yield from job.insert(message)
         done = f"{job.noun.capitalize()}: {message.seq + 1} of {message.total}"
         self.bar = Bar(done, (message.seq + 1) / message.total)

@@ -8,16 +8,15 @@ import bpy
 import numpy as np
 
 from .protocol.mesh import Float32, Float64
-from .read_mesh import Reading
 
 PLAYER = "Tweenfield Frames"  # name of the modifier that reads the frames of a result from the disk
 
 
-def local_positions(reading: Reading, vertices: Float32, origin: Float64, scale: float) -> Float32:
-    """Coordinates [V, 3] in the result's object space of ``vertices`` (relative to ``origin`` and ``scale``)."""
-    if np.array_equal(reading.matrix, np.eye(4)) and scale == 1.0 and not origin.any():
+def local_positions(matrix: Float64, vertices: Float32, origin: Float64, scale: float) -> Float32:
+    """Coordinates [V, 3] under a world matrix [4, 4] of ``vertices`` (relative to ``origin`` and ``scale``)."""
+    if np.array_equal(matrix, np.eye(4)) and scale == 1.0 and not origin.any():
         return vertices
-    inverse = np.linalg.inv(reading.matrix)
+    inverse = np.linalg.inv(matrix)
     turn = inverse[:3, :3] * scale  # [3, 3]
     shift = inverse[:3, :3] @ origin + inverse[:3, 3]  # [3]
     return (vertices.astype(np.float64) @ turn.T + shift).astype(np.float32)

@@ -2,6 +2,7 @@
 
 import bpy
 
+from ..job import MORPH
 from ..preferences import preferences_of
 from ..problem import Problem
 from ..registering import of_classes
@@ -16,6 +17,7 @@ class TWEENFIELD_OT_start_backend(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:  # type: ignore[override]
         preferences = preferences_of(context)
+        current().panel = MORPH
         try:
             current().start_backend(bpy.path.abspath(preferences.python), bpy.path.abspath(preferences.connection_file))
         except Problem as problem:

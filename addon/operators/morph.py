@@ -6,7 +6,7 @@ from typing import Any
 
 import bpy
 
-from ..generated import apply_preset, changed_settings, methods
+from ..generated import methods
 from ..handle import handle
 from ..job import MorphJob, Order, Plan
 from ..landmarks.preview import remove_preview
@@ -31,7 +31,7 @@ def why_not(context: bpy.types.Context) -> str:
     assert context.scene is not None
     settings = settings_of(context.scene)
     if current().busy:
-        return "A morph is being computed"
+        return "A job is being computed"
     if settings.source is None or settings.target is None:
         return "Choose a source and a target"
     if settings.source == settings.target:
@@ -162,7 +162,7 @@ class TWEENFIELD_OT_reset_settings(bpy.types.Operator):
         spec = methods.specs.get(settings.method_name)
         if spec is None or settings.preset_name not in spec.presets:
             return {"CANCELLED"}
-        apply_preset(context.scene, spec, settings.preset_name)
+        methods.apply_preset(context.scene, spec, settings.preset_name)
         return {"FINISHED"}
 
 
@@ -259,7 +259,7 @@ def _request_maker(
         if topology == "remesh" and plan.frames_as == "shape_keys":
             raise Problem(f"{NO_KEYS}.")
         scene = plan.scene.find_scene()
-        changed = changed_settings(scene, spec, preset) if scene is not None else {}
+        changed = methods.changed_settings(scene, spec, preset) if scene is not None else {}
         return MorphRequest(method=method, etag=spec.etag, settings=changed, topology=topology, **fixed)
 
     return make

@@ -1,6 +1,7 @@
 """Lines through the points of a skeleton: a forest over near points, without its stubs, cut at its forks.
 
-A forest has no rings, so ends that lie near each other are joined again.
+The points of a fitted field's skeleton fill a tube around the true one, so they are drawn together first. A forest has
+no rings, so ends that lie near each other are joined again.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from scipy.spatial import KDTree
 
 from backend.geometry.arrays import Float64, Int64
 
+REACH = 0.04  # of the longest side: points so near each other are drawn together
+DRAWS = 4  # times
 CELLS = 64  # along the longest side, in each of which points become one
 NEAR = 3.0  # cells between points that a line may join
 STUB = 3  # edges of a branch that is too short to be one
@@ -28,8 +31,12 @@ def skeleton_lines(points: Float64) -> tuple[Float64, list[Int64]]:
     """
     if len(points) == 0:
         return points, []
-    cell = max(float(np.ptp(points, axis=0).max()) / CELLS, float(np.finfo(np.float64).tiny))
-    places = _thinned(points, cell)
+    longest = max(float(np.ptp(points, axis=0).max()), float(np.finfo(np.float64).tiny))
+    cell = longest / CELLS
+    places = _thinned(points, cell / 2)
+    for _ in range(DRAWS):
+        places = _drawn(places, REACH * longest)
+    places = _thinned(places, cell)
     neighbours = [set(map(int, one)) for one in _forest(places, NEAR * cell)]
     _without_stubs(neighbours)
     _join_ends(neighbours, places, NEAR * cell)
@@ -42,6 +49,24 @@ def _thinned(points: Float64, cell: float) -> Float64:
     _, where, counts = np.unique(keys, axis=0, return_inverse=True, return_counts=True)
     sums = np.stack([np.bincount(where.ravel(), axis, minlength=len(counts)) for axis in points.T], axis=1)
     return np.asarray(sums / counts[:, None])
+
+
+def _drawn(places: Float64, reach: float) -> Float64:
+    """Every point moved to the mean of those around it, but not along the line that they lie on, whose ends stay."""
+    pairs = KDTree(places).query_pairs(reach, output_type="ndarray")
+    itself = np.arange(len(places))
+    rows, columns = (
+        np.concatenate([pairs[:, 0], pairs[:, 1], itself]),
+        np.concatenate([pairs[:, 1], pairs[:, 0], itself]),
+    )
+    near = csr_matrix((np.ones(len(rows)), (rows, columns)))
+    counts = np.diff(near.indptr)[:, None]
+    mean = near @ places / counts  # [N, D]
+    squares = near @ (places[:, :, None] * places[:, None, :]).reshape(len(places), -1) / counts
+    spread = squares.reshape(-1, places.shape[1], places.shape[1]) - mean[:, :, None] * mean[:, None, :]
+    along = np.linalg.eigh(spread)[1][:, :, -1]  # [N, D], of the largest spread
+    step = mean - places
+    return np.asarray(places + step - (step * along).sum(axis=1, keepdims=True) * along)
 
 
 def _forest(places: Float64, near: float) -> list[Int64]:

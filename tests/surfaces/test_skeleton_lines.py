@@ -62,6 +62,17 @@ def test_a_ring_is_closed_and_keeps_its_tail() -> None:
     assert max(map(ends.count, ends)) == 3
 
 
+def test_a_thick_ring_is_drawn_together() -> None:
+    rng = np.random.default_rng(1)
+    angles, offset = rng.uniform(0.0, 2 * np.pi, 6000), rng.normal(size=(6000, 3))
+    offset *= 0.07 * rng.random((6000, 1)) / np.linalg.norm(offset, axis=1, keepdims=True)
+    ring = np.stack([np.cos(angles), np.sin(angles), 0 * angles], axis=1)
+    places, (line,) = skeleton_lines(ring + offset)
+    assert line[0] == line[-1]
+    away = np.hypot(np.linalg.norm(places[:, :2], axis=1) - 1.0, places[:, 2])
+    assert away.max() < 0.02
+
+
 @pytest.mark.parametrize("points", [np.zeros((0, 3)), np.zeros((1, 3)), np.zeros((9, 3))])
 def test_what_is_no_line_stays_points(points: np.ndarray) -> None:
     places, lines = skeleton_lines(points)

@@ -57,7 +57,7 @@ def check_more_and_fewer_meshes_than_frames(facts: Any) -> None:
 def check_a_frame_without_a_surface(facts: Any) -> None:
     settings = pair()
     morph()
-    inside.part("generated").group_of(bpy.context.scene, "own_faces").gap = True
+    inside.part("generated").methods.group_of(bpy.context.scene, "own_faces").gap = True
     for way in ("keyed_objects", "one_object"):
         settings.frames_as = way
         morph()

@@ -241,11 +241,11 @@ def check_generated_settings(facts: Any) -> None:
     scene = bpy.context.scene
     settings = scene.tweenfield
     for spec in methods.values():
-        untouched = generated.group_of(bpy.data.scenes.new(spec.name), spec.name)
+        untouched = generated.methods.group_of(bpy.data.scenes.new(spec.name), spec.name)
         for name, value in spec.resolve("standard", {}).items():
             shown = getattr(untouched, name)
             assert np.float32(shown) == np.float32(value) if isinstance(value, float) else shown == value, name
-        group = generated.group_of(scene, spec.name)
+        group = generated.methods.group_of(scene, spec.name)
         assert {setting.name for setting in spec.settings} == set(group.bl_rna.properties.keys()) - {"rna_type", "name"}
         for preset in spec.presets:
             settings.method = spec.name
@@ -253,14 +253,14 @@ def check_generated_settings(facts: Any) -> None:
             assert (settings.method_name, settings.preset_name) == (spec.name, preset)
             assert bpy.types.UILayout.enum_item_name(settings, "method", spec.name) == spec.label
             assert bpy.types.UILayout.enum_item_name(settings, "preset", preset) == preset.capitalize()
-            assert generated.changed_settings(scene, spec, preset) == {}
+            assert generated.methods.changed_settings(scene, spec, preset) == {}
     spec = methods["velocity_field"]
     settings.method, settings.preset = "velocity_field", "draft"
     number = next(setting for setting in spec.settings if setting.type == "float")
     wanted = (number.minimum or 0.0) + 0.3 if number.maximum is None or number.maximum > 0.3 else number.maximum
-    setattr(generated.group_of(scene, "velocity_field"), number.name, wanted)
-    changed = generated.changed_settings(scene, spec, "draft")
+    setattr(generated.methods.group_of(scene, "velocity_field"), number.name, wanted)
+    changed = generated.methods.changed_settings(scene, spec, "draft")
     assert set(changed) <= {number.name}
     assert spec.resolve("draft", changed)[number.name] == wanted
     bpy.ops.tweenfield.reset_settings()
-    assert generated.changed_settings(scene, spec, "draft") == {}
+    assert generated.methods.changed_settings(scene, spec, "draft") == {}

@@ -1,0 +1,77 @@
+"""The sub-panel "Surfaces" of the sidebar's tab."""
+
+from __future__ import annotations
+
+import bpy
+
+from ..generated import offered
+from ..job import SURFACE
+from ..job_panel import draw_job
+from ..layout import InSidebar, split
+from ..properties import settings_of
+from ..registering import of_classes
+from ..running import current
+from .operators import expected, label, why_no_repair, why_not
+from .properties import surface_settings
+
+
+class TWEENFIELD_PT_surfaces(InSidebar, bpy.types.Panel):
+    bl_label = "Surfaces"
+    bl_parent_id = "TWEENFIELD_PT_main"
+    bl_options = {"DEFAULT_CLOSED"}
+    bl_order = 3
+
+    def draw(self, context: bpy.types.Context) -> None:
+        assert context.scene is not None
+        layout = self.layout
+        assert layout is not None
+        settings = surface_settings(context.scene)
+        column = split(layout)
+        column.enabled = not current().busy
+        for name in ("method", "preset", "mode", "resolution"):
+            column.prop(settings, name)
+        column.separator()
+        column.prop(settings, "shells")
+        if settings.shells:
+            column.prop(settings, "shell_step")
+            column.prop(settings, "shell_side")
+        column.prop(settings, "skeleton")
+
+        def buttons(row: bpy.types.UILayout) -> None:
+            row.operator("tweenfield.surface", text=label(context), icon="OUTLINER_OB_META")
+
+        draw_job(layout, context, SURFACE, buttons, why_not(context), lambda: expected(context))
+        if not why_no_repair(context):
+            layout.operator("tweenfield.repair_surface", icon="MODIFIER")
+
+
+class TWEENFIELD_PT_surface_settings(InSidebar, bpy.types.Panel):
+    bl_label = "Surface Settings"
+    bl_parent_id = "TWEENFIELD_PT_surfaces"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        assert context.scene is not None
+        settings = surface_settings(context.scene)
+        column = split(self.layout)
+        column.enabled = not current().busy
+        column.prop(settings, "live_preview")
+        column.prop(settings_of(context.scene), "device")
+        column.prop(settings, "seed")
+        column.prop(settings, "limit_time")
+        if settings.limit_time:
+            column.prop(settings, "seconds")
+        column.separator()
+        spec = offered.surfaces.specs.get(settings.method_name)
+        group = offered.surfaces.group_of(context.scene, settings.method_name)
+        if spec is None or group is None:
+            column.label(text="Start the backend to see the method's settings", icon="INFO")
+            return
+        for setting in spec.settings:
+            column.prop(group, setting.name)
+        column.operator("tweenfield.reset_surface_settings", icon="LOOP_BACK")
+
+
+_CLASSES = (TWEENFIELD_PT_surfaces, TWEENFIELD_PT_surface_settings)
+
+register, unregister = of_classes(_CLASSES)

@@ -1,0 +1,78 @@
+"""``SurfacePreview``: the surface as fitted so far, as one object before everything else."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import bpy
+from mathutils import Matrix
+
+from ..build_mesh import Dress, Surface, build
+from ..handle import Handle, handle
+from ..protocol.mesh import Float64
+from ..protocol.messages import Preview
+from ..results import PREVIEW, drop_previews, scene_of
+from ..write_mesh import local_positions, remove_mesh
+from .results import find_home, results_in, surface_home
+
+PLAIN = Dress("UVMap", "Color", smooth=True)
+
+
+class SurfacePreview:
+    """Its mesh is exchanged with every revision. Older results are hidden meanwhile."""
+
+    def __init__(self, scene: Handle, original: str, matrix: Float64, job: str) -> None:
+        self._scene = scene
+        self._original = original
+        self._matrix = matrix
+        self._job = job
+        self._object: Handle | None = None
+        self._hidden: list[Handle] = []
+
+    def show(self, message: Preview) -> Iterator[None]:
+        """Takes a revision in."""
+        for data in message.meshes[:1]:
+            positions = local_positions(self._matrix, data.vertices, data.origin, data.scale)
+            surface = Surface(positions, data.face_offsets, data.face_indices, {})
+            here = yield from build(surface, PLAIN, f"{self._original} Preview", (PREVIEW, self._job))
+            mesh = here.find_mesh() if here is not None else None
+            if mesh is not None:
+                self._put(mesh)
+
+    def drop(self) -> None:
+        """Takes the preview away, and shows the older results again."""
+        drop_previews()
+        self._object = None
+        for older in self._hidden:
+            ob = older.find_object()
+            if ob is not None:
+                with contextlib.suppress(RuntimeError):  # it is in another view layer now, where nothing was hidden
+                    ob.hide_set(False)
+        self._hidden = []
+
+    def _put(self, mesh: bpy.types.Mesh) -> None:
+        ob = self._object.find_object() if self._object is not None else None
+        if ob is not None:
+            before: Any = ob.data
+            ob.data = mesh
+            if before.users == 0:
+                remove_mesh(before)
+            return
+        home = find_home(self._original)
+        for older in results_in(home) if home is not None else ():
+            if older.visible_get():
+                older.hide_set(True)
+                self._hidden.append(handle(older))
+        ob = bpy.data.objects.new(mesh.name, mesh)
+        ob[PREVIEW] = self._job
+        ob.matrix_world = matrix_of(self._matrix)
+        ob.show_in_front = True  # the original lies in the same place
+        surface_home(scene_of(self._scene), self._original).objects.link(ob)
+        self._object = handle(ob)
+
+
+def matrix_of(matrix: Float64) -> Any:
+    """A matrix [4, 4] as Blender takes it."""
+    return Matrix(matrix.tolist())
