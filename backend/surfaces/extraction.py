@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from backend.geometry.arrays import Float64
 from backend.geometry.check import count as counted
 from backend.geometry.shape import Shape, UnitFrame
 from backend.geometry.shape_file import check_shape
 from backend.surfaces.dataset import MODES, Dataset
+from backend.surfaces.known_cloud import KnownCloud
 from backend.surfaces.known_mesh import KnownMesh
 from backend.surfaces.known_polyline import KnownPolyline
 from backend.surfaces.known_shape import KnownShape
@@ -21,6 +23,8 @@ from protocol.mesh import MeshError
 from protocol.settings import SettingError
 
 LEAST = {2: 5, 3: 10}  # distinct points of a cloud, by the dimension: fewer could mean anything
+SAME = 1e-6  # units: points in the same cell of this size are one
+STRAY = 0.1  # units: a point with no other within this, and ten times what is usual, is told
 THIN = 1e-6  # of a cloud's longest extent: thinner is a line or a plane
 
 
@@ -28,7 +32,7 @@ THIN = 1e-6  # of a cloud's longest extent: thinner is a line or a plane
 class Counts:
     """How many points a dataset has."""
 
-    train: int = 50_000  # of each class: on the shape, inside, outside; or labelled
+    train: int = 50_000  # on the shape; inside and outside together; or labelled
     test: int = 12_000
 
 
@@ -50,9 +54,7 @@ def known_shape(shape: Shape, run: Run) -> KnownShape:
     elif inward.segments is not None:
         known = KnownPolyline(inward.points, inward.segments)
     else:
-        from backend.surfaces.known_cloud import KnownCloud
-
-        known = KnownCloud(*_distinct(inward), run)
+        known = KnownCloud(*_distinct(inward, run), run)
     for sentence in known.said:
         if sentence not in run.said:
             run.said.append(sentence)
@@ -100,7 +102,7 @@ def dataset_of(
 
 def _signed(samples: Samples, count: int) -> dict[str, Float64]:
     on, normals = samples.on(count)
-    inside, outside = samples.sides(count)
+    inside, outside = samples.sides(max(count // 2, 1))
     return _with_normals({"on": on, "inside": inside, "outside": outside}, normals)
 
 
@@ -137,9 +139,9 @@ def _with_normals(arrays: dict[str, Float64], normals: Float64 | None) -> dict[s
     return arrays if normals is None else arrays | {"normals": normals}
 
 
-def _distinct(cloud: Shape) -> tuple[Float64, Float64 | None]:
+def _distinct(cloud: Shape, run: Run) -> tuple[Float64, Float64 | None]:
     """Points and normals of a cloud, each place once. Raises ``MeshError`` where they cannot mean a surface."""
-    _, first = np.unique(cloud.points, axis=0, return_index=True)
+    _, first = np.unique(np.round(cloud.points / SAME), axis=0, return_index=True)
     first = np.sort(first)
     points = cloud.points[first]
     least = LEAST[cloud.dimension]
@@ -155,5 +157,12 @@ def _distinct(cloud: Shape) -> tuple[Float64, Float64 | None]:
         raise MeshError(
             "the shape: all its points lie on a plane, so there is no inside; turn them onto the plane z = 0 for a "
             "curve there, or choose another cloud"
+        )
+    apart = cKDTree(points).query(points, k=2)[0][:, 1]
+    stray = int((apart > max(STRAY, 10.0 * float(np.median(apart)))).sum())
+    if 0 < stray <= len(points) // 100:
+        run.warn(
+            f"{counted(stray, 'point lies', 'points lie')} far from all others; "
+            f"remove {'it if it is' if stray == 1 else 'them if they are'} no part of the surface"
         )
     return points, None if cloud.normals is None else cloud.normals[first]
