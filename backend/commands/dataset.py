@@ -77,6 +77,7 @@ def _made(arguments: argparse.Namespace, progress: Progress, interrupt: Interrup
     usual = PAPER if arguments.paper else STANDARD
     counts = Counts(
         usual.train if arguments.count is None else arguments.count,
+        usual.sides if arguments.count is None else arguments.count,
         usual.test if arguments.test is None else arguments.test,
     )
     work = Run(seed=arguments.seed, on_progress=progress, cancelled=lambda: interrupt.asked)

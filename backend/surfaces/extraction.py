@@ -32,12 +32,13 @@ THIN = 1e-6  # of a cloud's longest extent: thinner is a line or a plane
 class Counts:
     """How many points a dataset has."""
 
-    train: int = 50_000  # on the shape; inside and outside together; or labelled
+    train: int = 50_000  # on the shape, or labelled
+    sides: int = 25_000  # inside, and as many outside
     test: int = 12_000
 
 
 STANDARD = Counts()
-PAPER = Counts(train=100_000)
+PAPER = Counts(train=100_000, sides=100_000)
 
 
 def known_shape(shape: Shape, run: Run) -> KnownShape:
@@ -83,7 +84,7 @@ def dataset_of(
     frame = UnitFrame.around(used)
     low, high = used.min(axis=0), used.max(axis=0)
     samples = Samples(known, frame.enter(low), frame.enter(high), run, importance)
-    arrays = _ARRAYS[mode](samples, counts.train)
+    arrays = _ARRAYS[mode](samples, counts)
     test_points = test_distances = None
     if known.exact and counts.test:
         test_points, test_distances = samples.test(counts.test)
@@ -100,29 +101,29 @@ def dataset_of(
     return Dataset(mode, frame, low, high, arrays, test_points, test_distances, known, facts)
 
 
-def _signed(samples: Samples, count: int) -> dict[str, Float64]:
-    on, normals = samples.on(count)
-    inside, outside = samples.sides(max(count // 2, 1))
+def _signed(samples: Samples, counts: Counts) -> dict[str, Float64]:
+    on, normals = samples.on(counts.train)
+    inside, outside = samples.sides(counts.sides)
     return _with_normals({"on": on, "inside": inside, "outside": outside}, normals)
 
 
-def _unsigned(samples: Samples, count: int) -> dict[str, Float64]:
+def _unsigned(samples: Samples, counts: Counts) -> dict[str, Float64]:
     shares = (0.5, 0.35, 0.15) if samples.importance else (0.0, 0.5, 0.5)
-    return {"on": samples.on(count)[0], "outside": samples.drawn(count, shares, samples.FAR)}
+    return {"on": samples.on(counts.train)[0], "outside": samples.drawn(counts.train, shares, samples.FAR)}
 
 
-def _dist(samples: Samples, count: int) -> dict[str, Float64]:
-    points, distances = _labelled(samples, count)
-    on = samples.on(max(count // 10, 1))[0]
+def _dist(samples: Samples, counts: Counts) -> dict[str, Float64]:
+    points, distances = _labelled(samples, counts.train)
+    on = samples.on(max(counts.train // 10, 1))[0]
     return {
         "points": np.concatenate([points, on]),
         "distances": np.concatenate([distances, np.zeros(len(on))]),
     }
 
 
-def _sal(samples: Samples, count: int) -> dict[str, Float64]:
-    on, normals = samples.on(count)
-    points, distances = _labelled(samples, count)
+def _sal(samples: Samples, counts: Counts) -> dict[str, Float64]:
+    on, normals = samples.on(counts.train)
+    points, distances = _labelled(samples, counts.train)
     return _with_normals({"on": on, "points": points, "distances": np.abs(distances)}, normals)
 
 

@@ -42,6 +42,10 @@ class IgrSettings:
 
     steps: int = setting(3000, "Training steps", minimum=0, maximum=1_000_000, unit="steps")
     batch: int = setting(512, "Points on the surface in every step", minimum=1, maximum=1_000_000, unit="points")
+    local: int = setting(
+        128, "Points around the surface in every step; the paper has as many as on it",
+        minimum=1, maximum=1_000_000, unit="points",
+    )  # fmt: skip
     known: int = setting(
         256, "Points around it in every step whose distance is known; 0: the paper's losses alone",
         minimum=0, maximum=1_000_000, unit="points",
@@ -80,6 +84,7 @@ class Igr(SurfaceMethod):
         "paper": {
             "steps": 100_000,
             "batch": 16_384,
+            "local": 16_384,
             "known": 0,
             "estimate": False,
             "width": 512,
@@ -122,7 +127,8 @@ def igr_loss(
     """The whole loss of a step: eq. 2 of the paper, its eikonal term off the surface, and known distances."""
     rows = draw.rows(step, len(points.on), settings.batch)
     surface = points.on[rows]
-    local = surface + points.reach[rows, None] * draw.normal(step, surface)
+    beside = rows if settings.local == settings.batch else draw.rows(step, len(points.on), settings.local, part=2)
+    local = points.on[beside] + points.reach[beside, None] * draw.normal(step, points.on[beside])
     box = draw.box(step, max(settings.batch // 8, 1), surface.shape[1])
     off = torch.cat([local, box])
     if points.normals is not None and settings.normals > 0.0:

@@ -7,12 +7,16 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from backend.geometry.arrays import Float64
-from backend.geometry.orientation import oriented_normals, spacing
+from backend.geometry.orientation import oriented_normals, spacing, thinned
+from backend.geometry.sampling import some_of
 from backend.surfaces.known_shape import KnownShape
 from backend.training.run import Run
 from protocol.mesh import MeshError
 
 SEEN = 4  # nearest points whose discs are looked at
+MOST = 10_000  # points whose discs give the winding number
+BLUR = 1.0  # distances between them
+LOOKS = 4000  # points at which the two sides are compared
 DEEP = 2.0  # spacings: as far to either side of a point the winding numbers are compared
 INSIDE = 0.5  # winding number from where a point is inside
 SOLID = 0.5  # share of the points that must have an inside behind them, and none before
@@ -45,9 +49,11 @@ class KnownCloud(KnownShape):
                 normals = oriented_normals(points)
             self.said = ("the cloud has no normals; what is inside was found from the points alone",)
         self.normals = _checked(normals)
+        self._discs = _Discs(points, self.normals)
         behind, before = self._beside(-1.0), self._beside(1.0)
         if float(np.median(behind + before)) < 0.0:
             self.normals, behind, before = -self.normals, -before, -behind
+            self._discs = _Discs(points, self.normals)
             self.said = (*self.said, "the normals of the cloud point inwards; they are taken the other way round")
         self._jump = max(float(np.median(behind - before)), TINY)
         solid = (behind > INSIDE * self._jump) & (before < INSIDE * self._jump)
@@ -61,44 +67,63 @@ class KnownCloud(KnownShape):
         return self.points[rows], self.normals[rows] if self.signed else None
 
     def distances(self, points: Float64) -> Float64:
-        distance = self._to_discs(points)
+        distance, height = self._to_discs(points)
         if not self.signed:
             return distance
-        return np.asarray(distance * np.clip(1.0 - 2.0 * self._around(points) / self._jump, -1.0, 1.0))
+        side = np.clip(1.0 - 2.0 * self._discs.winding(points) / self._jump, -1.0, 1.0)
+        close = distance < self._discs.blurred  # there the nearest disc knows better
+        return np.asarray(distance * np.where(close, np.where(height < 0.0, -1.0, 1.0), side))
 
     def without_inside(self) -> KnownCloud:
         if not self.signed:
             return self
         return KnownCloud(self.points, self.normals, Run(), inside=False)
 
-    def _to_discs(self, points: Float64) -> Float64:
-        """Distance [M] from points [M, D] to the nearest disc."""
+    def _to_discs(self, points: Float64) -> tuple[Float64, Float64]:
+        """Distance from points [M, D] to the nearest disc, and the height above it, each [M]."""
         if not len(points):
-            return np.zeros(0)
+            return np.zeros(0), np.zeros(0)
         _, near = self._tree.query(points, k=min(SEEN, len(self.points)))
         near = near.reshape(len(points), -1)
         away = points[:, None] - self.points[near]  # [M, K, D]
         height = np.einsum("mkd,mkd->mk", away, self.normals[near])
-        aside = np.linalg.norm(away - height[..., None] * self.normals[near], axis=2)
-        beyond = np.maximum(aside - self._reach[near], 0.0)
-        return np.asarray(np.hypot(height, beyond).min(axis=1))
+        aside = np.sqrt(np.maximum((away**2).sum(axis=2) - height**2, 0.0))
+        distance = np.hypot(height, np.maximum(aside - self._reach[near], 0.0))
+        rows, nearest = np.arange(len(points)), distance.argmin(axis=1)
+        return distance[rows, nearest], height[rows, nearest]
 
     def _beside(self, side: float) -> Float64:
-        return self._around(self.points + side * DEEP * self.spacing[:, None] * self.normals)
+        few = some_of(len(self.points), LOOKS)
+        step = side * DEEP * np.maximum(self.spacing[few], self._discs.blurred)
+        return self._discs.winding(self.points[few] + step[:, None] * self.normals[few])
 
-    def _around(self, points: Float64) -> Float64:
-        """Winding number [M] of the discs around points [M, D]."""
+
+class _Discs:
+    """Winding numbers of a thinned cloud's discs, their areas those of the gaps they fill."""
+
+    def __init__(self, points: Float64, normals: Float64) -> None:
+        few = thinned(points, MOST)
+        apart = spacing(points[few])
+        self.blurred = BLUR * float(np.median(apart))  # nearer to the surface than this they are single discs
+        self._points, self._normals = np.ascontiguousarray(points[few]), np.ascontiguousarray(normals[few])
+        self._areas = apart ** (points.shape[1] - 1)
+        if points.shape[1] == 3:
+            places, children = igl.octree(self._points)[:2]
+            discs = self._points, self._normals, self._areas
+            self._octree = *discs, places, children, *igl.fast_winding_number_precompute(*discs, places, children)
+
+    def winding(self, points: Float64) -> Float64:
+        """The winding number [M] around points [M, D]."""
         if not len(points):
             return np.zeros(0)
-        if self.dimension == 3:
-            arrays = (self.points, self.normals, self._areas, points)
-            return np.asarray(igl.fast_winding_number(*(np.ascontiguousarray(a, np.float64) for a in arrays)))
-        step = max(BATCH // len(self.points), 1)
-        return np.concatenate([self._around_in_plane(points[k : k + step]) for k in range(0, len(points), step)])
+        if points.shape[1] == 3:
+            return np.asarray(igl.fast_winding_number(*self._octree, np.ascontiguousarray(points)))
+        step = max(BATCH // len(self._points), 1)
+        return np.concatenate([self._in_plane(points[k : k + step]) for k in range(0, len(points), step)])
 
-    def _around_in_plane(self, points: Float64) -> Float64:
-        away = self.points[None] - points[:, None]  # [M, N, 2]
-        flux = np.einsum("mnd,nd->mn", away, self.normals * self._areas[:, None])
+    def _in_plane(self, points: Float64) -> Float64:
+        away = self._points[None] - points[:, None]  # [M, N, 2]
+        flux = np.einsum("mnd,nd->mn", away, self._normals * self._areas[:, None])
         return np.asarray((flux / np.maximum((away**2).sum(axis=2), TINY)).sum(axis=1) / (2.0 * np.pi))
 
 
