@@ -9,6 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from backend.geometry.shape import UnitFrame
+from backend.surfaces.distance_field import DistanceField
 from backend.surfaces.queries.skeleton import skeleton
 from protocol.settings import SettingError
 from tests.surfaces.analytic import Balls, balls, ring
@@ -23,6 +25,24 @@ def test_the_skeleton_of_a_torus_is_a_circle(resolution: int) -> None:
     assert 0.5 * 4 * np.pi / cell < len(points) < 2.0 * 4 * np.pi / cell
     turns = np.sort(np.arctan2(points[:, 1], points[:, 0]))
     assert np.diff(turns).max() * 2.0 < 2.0 * cell  # no gap in it
+
+
+class _Rounded(Balls):
+    """A torus of radii 0.66 and 0.24 whose field is rounded off inside, as a network's is: no sharp ridge."""
+
+    def forward(self, points: Tensor) -> Tensor:
+        around = torch.linalg.norm(points[:, :2], dim=1) - 0.66
+        return torch.sqrt(around**2 + points[:, 2] ** 2 + 0.1**2) - 0.26
+
+
+def test_of_a_rounded_field_it_is_as_thin() -> None:
+    """The gradient is below one half as far as 0.058 from the circle, four cells."""
+    frame = UnitFrame(np.zeros(3), 1.0)
+    box = np.array([0.9, 0.9, 0.24])
+    points = skeleton(DistanceField(_Rounded(torch.zeros(1, 3), torch.ones(1)), frame, -box, box), resolution=128)
+    off = np.hypot(np.hypot(points[:, 0], points[:, 1]) - 0.66, points[:, 2])
+    assert off.max() < 0.1 * 1.8 / 128
+    assert len(points) > 0.66 * 2 * np.pi / (1.8 / 128)
 
 
 def test_the_skeleton_of_balls_is_their_middles() -> None:
