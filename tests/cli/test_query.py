@@ -116,7 +116,7 @@ def test_skeleton_as_points_and_lines(capsys: pytest.CaptureFixture[str]) -> Non
     """The ridges along the axes have a gradient of length 0.58, the middle 0."""
     for suffix in POINTS:
         query("solid", "skeleton", "--out", f"a{suffix}", "--resolution", 64)
-        points = read_shape(f"a{suffix}", "cloud").points
+        points = read_shape(f"a{suffix}", "cloud", dimension=3).points
         assert np.abs(np.abs(points) - [2.0, 0, 0]).max() < 0.1
     query("solid", "skeleton", "--out", "a.obj", "--resolution", 96, "--gradient", 0.65)
     lines = read_shape("a.obj")
