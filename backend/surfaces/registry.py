@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from backend.methods.settings import specs_of
 from backend.surfaces.igr import Igr
+from backend.surfaces.one_lipschitz import OneLipschitzFit
 from backend.surfaces.surface_method import SurfaceMethod
 from protocol.settings import MethodSpec, SettingError
 
@@ -14,7 +15,7 @@ from protocol.settings import MethodSpec, SettingError
 @cache
 def surface_methods() -> MappingProxyType[str, SurfaceMethod]:
     """Every method by name, the default first."""
-    found: list[SurfaceMethod] = [Igr()]
+    found: list[SurfaceMethod] = [Igr(), OneLipschitzFit()]
     return MappingProxyType({method.name: method for method in found})
 
 
