@@ -8,7 +8,7 @@ from pathlib import Path
 
 from backend.commands.parser import Parser, choice, seconds
 
-PARTS = ("quality", "surfaces", "correspondence", "presets", "speed", "one-lipschitz", "memory")
+PARTS = ("quality", "surfaces", "correspondence", "presets", "speed", "one-lipschitz", "shape-space", "memory")
 
 
 def add_arguments(parser: Parser) -> None:
@@ -34,6 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     from backend.commands.bench.presets import measure_presets, presets_table
     from backend.commands.bench.quality import measure_pair, quality_table
     from backend.commands.bench.scale import measure_memory
+    from backend.commands.bench.shape_space import measure_spaces
     from backend.commands.bench.speed import measure_baking, measure_start, measure_streaming
     from backend.commands.bench.surfaces import measure_surfaces, surfaces_table
     from backend.commands.bench.table import document, figures_table
@@ -67,6 +68,9 @@ def run(arguments: argparse.Namespace) -> int:
         if "one-lipschitz" in arguments.parts:
             progress.note("1-Lipschitz networks")
             sections["one-lipschitz"] = figures_table("1-Lipschitz networks", measure_one_lipschitz())
+        if "shape-space" in arguments.parts:
+            pairs = find_pairs(arguments.data, arguments.pairs)
+            sections["shape-space"] = measure_spaces(pairs, progress.note)
         if "memory" in arguments.parts:
             progress.note("memory")
             sections["memory"] = figures_table("Peak memory of `morph`", measure_memory(arguments.million))

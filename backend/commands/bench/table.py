@@ -32,6 +32,7 @@ TITLES = {
     "presets": "Methods and presets",
     "speed": "Speed",
     "one-lipschitz": "1-Lipschitz networks",
+    "shape-space": "Shape spaces",
     "memory": "Peak memory",
 }  # of each part's section, its first words
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from backend.training.shape_samples import ShapeSamples, sample_shapes
 from protocol.mesh import MeshError
 
 FEWEST = 4  # points of a cloud
+FAR = 0.1  # of the diagonal: as far as vertices may move from a shape to its neighbour, on average
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +25,23 @@ class NamedShape:
 
     name: str
     shape: Shape  # a mesh or a point cloud, in 3D
+
+
+def means_of(shapes: Sequence[NamedShape]) -> tuple[list[NamedShape], list[tuple[int, int]]]:
+    """The mean, vertex by vertex, of each two neighbours that share their faces, and the numbers of the two.
+
+    Where they are far from each other there is none: the mean of a limb before and after a long turn is no limb.
+    """
+    means, parents = [], []
+    for k, (before, after) in enumerate(itertools.pairwise(shapes)):
+        a, b = before.shape, after.shape
+        if a.triangles is None or b.triangles is None or a.points.shape != b.points.shape:
+            continue
+        moved = np.linalg.norm(b.points - a.points, axis=1).mean()
+        if np.array_equal(a.triangles, b.triangles) and moved < FAR * np.linalg.norm(np.ptp(a.used(), axis=0)):
+            means.append(NamedShape(f"{before.name} | {after.name}", replace(a, points=(a.points + b.points) / 2)))
+            parents.append((k, k + 1))
+    return means, parents
 
 
 def surface_of(shape: Shape, frame: UnitFrame) -> shape_samples.Shape:
@@ -62,11 +81,11 @@ def samples_of(
 
 
 def _of_cloud(named: NamedShape, frame: UnitFrame, rng: np.random.Generator) -> ShapeSamples:
-    points = frame.enter(named.shape.points)
-    if named.shape.kind != "cloud" or named.shape.dimension != 3 or len(points) < FEWEST:
+    if named.shape.kind != "cloud" or named.shape.dimension != 3 or len(named.shape.points) < FEWEST:
         raise MeshError(
             f"{named.name}: a shape space takes meshes and point clouds in space of {FEWEST} points or more"
         )
+    points = frame.enter(named.shape.points)
     chosen = rng.permutation(len(points))[: shape_samples.SURFACE]
     given = named.shape.normals
     normals = np.zeros_like(points) if given is None else given

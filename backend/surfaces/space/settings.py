@@ -17,7 +17,7 @@ class SpaceSettings:
     Defaults are those of ``fast``: minutes of a processor core.
     """
 
-    steps: int = setting(3000, "Training steps", minimum=0, maximum=100_000_000, unit="steps")
+    steps: int = setting(2000, "Training steps", minimum=0, maximum=100_000_000, unit="steps")
     shapes: int = setting(16, "Shapes in a step, at most", minimum=1, maximum=100_000)
     known: int = setting(
         256, "Points of each shape whose distance is known, in every step", minimum=0, maximum=1_000_000, unit="points"
@@ -26,6 +26,9 @@ class SpaceSettings:
         0, "Points on each shape, and as many around it, in every step: the paper's losses",
         minimum=0, maximum=1_000_000, unit="points",
     )  # fmt: skip
+    between: bool = setting(
+        True, "Of neighbours that share their faces, as frames of a sequence do, train on the mean, too"
+    )
     code: int = setting(16, "Numbers in a latent code", minimum=1, maximum=4096)
     width: int = setting(128, "Width of the network's layers", minimum=8, maximum=2048)
     depth: int = setting(4, "Hidden layers of the network", minimum=1, maximum=16)
@@ -48,7 +51,7 @@ class SpaceSettings:
     code_frequency: float = setting(
         1.0, "The same from code to code", minimum=0.01, maximum=100.0, unit="radians per unit"
     )
-    encode_steps: int = setting(400, "Steps of an encoding", minimum=1, maximum=1_000_000, unit="steps")
+    encode_steps: int = setting(250, "Steps of an encoding", minimum=1, maximum=1_000_000, unit="steps")
     encode_rate: float = setting(2e-2, "Learning rate of an encoding at the start", minimum=1e-7, maximum=1.0)
     encode_points: int = setting(
         2048, "Points of the shape in every step of an encoding", minimum=1, maximum=1_000_000, unit="points"
@@ -68,6 +71,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     "paper": {
         "known": 0,
         "batch": 8000,
+        "between": False,
         "code": 256,
         "width": 512,
         "depth": 8,

@@ -8,8 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from backend.surfaces.space.model import ShapeSpace
 from backend.surfaces.space.network import SpaceNetwork
 from backend.surfaces.space.objective import space_loss
+from backend.surfaces.space.samples import NamedShape, means_of, samples_of
 from backend.surfaces.space.settings import SpaceSettings, epoch
 from backend.training.checkpoints import Checkpoints, step_of
 from backend.training.loop import Outcome, train
@@ -24,16 +26,19 @@ FLOOR = 5e-6  # of a learning rate that is halved, as published
 
 def train_space(
     network: SpaceNetwork,
-    samples: Sequence[ShapeSamples],  # of the K shapes
+    samples: Sequence[ShapeSamples],  # of the K shapes, and then of what lies between two
     run: Run,
     checkpoints: Checkpoints | None = None,
     *,
+    parents: Sequence[tuple[int, int]] = (),  # numbers of the two that each of these is the mean of
     mixtures: Mixtures | None = None,
     reserve: float = 0.0,  # seconds of the run's time to leave over
     preview: Callable[[], Any] | None = None,
 ) -> Outcome:
     """Trains in place. The codes are parameters like the weights, and go on with them from a checkpoint."""
     settings, shapes = network.settings, len(samples)
+    alone = [(k, k) for k in range(shapes - len(parents))]
+    ends = torch.tensor([*alone, *parents], device=run.device)  # [shapes, 2]
     known, batch = points_of(settings, samples)
     begun = 0 if checkpoints is None or checkpoints.start is None else step_of(checkpoints.start)
     generator = torch.Generator().manual_seed(run.seed * 1_000_003 + begun)
@@ -47,7 +52,8 @@ def train_space(
             chosen = torch.randperm(shapes, generator=generator)[:drawn_at_once]
         drawn = joined([samples[k].draw(batch, known, generator) for k in chosen.tolist()])
         codes = network.codes
-        loss = space_loss(network, drawn, codes[chosen.to(run.device)], settings, generator)
+        there = codes[ends[chosen.to(run.device)]].mean(dim=1)  # the mean of a shape with itself is itself
+        loss = space_loss(network, drawn, there, settings, generator)
         return loss if mixtures is None else loss + mixtures.loss(network.values, codes, step, generator)
 
     with run.phase("training"):
@@ -61,6 +67,14 @@ def train_space(
             preview=preview,
             checkpoints=checkpoints,
         )
+
+
+def prepared(
+    space: ShapeSpace, shapes: Sequence[NamedShape], check: Callable[[int, int], None] = lambda step, steps: None
+) -> tuple[list[ShapeSamples], list[tuple[int, int]]]:
+    """Samples of the shapes of a space, in its order, and of those between with their parents."""
+    means, parents = means_of(shapes) if space.network.settings.between else ([], [])
+    return samples_of([*shapes, *means], space.frame, space.box, space.seed, check=check), parents
 
 
 def points_of(settings: SpaceSettings, samples: Sequence[ShapeSamples]) -> tuple[int, int]:

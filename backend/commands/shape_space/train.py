@@ -1,0 +1,182 @@
+"""``shape-space train``: from a folder of shapes to a space of them."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import TYPE_CHECKING
+
+from backend.commands.interrupt import Interrupt
+from backend.commands.parser import CommandError, Parser, choice, seconds, whole_number
+from backend.commands.progress import Progress, duration
+from backend.commands.shape_space.shapes import shapes_in, split
+
+if TYPE_CHECKING:
+    from backend.surfaces.space.model import ShapeSpace
+    from backend.surfaces.space.samples import NamedShape
+    from backend.training.checkpoints import Checkpoints
+    from backend.training.run import Run
+
+BEGUN = "begun.safetensors"  # beside the checkpoints: the space before its training
+
+
+def add_arguments(parser: Parser) -> None:
+    add = parser.add_argument
+    add("folder", type=Path, metavar="FOLDER", help="meshes and clouds as they lie together, or a sequence's folder")
+    add("--out", type=Path, required=True, metavar="MODEL", help="file for the space (.safetensors)")
+    add("--split", type=Path, metavar="FILE", help='JSON, {"train": [names], "test": [names]} or nested lists of names')
+    add(
+        "--hold-out", type=whole_number(0, 10_000), default=4, metavar="N", help="hold out one in N; default 4, 0: none"
+    )
+    add("--seconds", type=seconds, metavar="S", help="time of this training; default: until its steps are done")
+    add("--resume", action="store_true", help="go on with the training that left MODEL; its settings stay")
+    add("--checkpoint", metavar="N", help="go on from the state after N steps, or from the latest")
+    add("--preset", type=choice("fast", "paper"), default="fast", metavar="P", help="fast (default) or paper (weeks)")
+    add("--steps", type=whole_number(1, 100_000_000), metavar="N", help="steps instead of the preset's")
+    add("--seed", type=whole_number(0, 2**31 - 1), default=0, metavar="N", help="default 0")
+    add("--force", action="store_true", help="replace an earlier MODEL and its checkpoints")
+    add("--device", default="cpu", metavar="D", help="cpu (default), cuda, mps or auto")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from backend.device import choose_device, configure
+    from backend.training.run import Cancelled, Run
+
+    resumed = arguments.resume or arguments.checkpoint is not None
+    _check_out(arguments.out, resumed, arguments.force)
+    configure()
+    device = choose_device(arguments.device)
+    cpu = time.process_time()
+    with Progress() as progress, Interrupt(progress.note) as interrupt:
+        watched = _Watch(progress, interrupt)
+        try:
+            shapes = shapes_in(arguments.folder, watched.reading)
+            space, checkpoints = _begun(arguments, shapes, resumed)
+            work = Run(device=device, seed=space.seed, on_progress=watched, cancelled=watched.cancelled)
+            space, finished = _trained(space, shapes, checkpoints, work, watched, arguments)
+        except Cancelled:
+            raise KeyboardInterrupt from None
+    sys.stdout.write(_summary(space, arguments.out, finished, time.process_time() - cpu))
+    return 0 if finished else 130
+
+
+class _Watch:
+    """Passes progress on. The first Ctrl-C ends the training and keeps it, or the command before it began."""
+
+    def __init__(self, progress: Progress, interrupt: Interrupt) -> None:
+        self._progress = progress
+        self._interrupt = interrupt
+        self.training: Run | None = None
+
+    def __call__(self, phase: str, step: int, total: int, loss: float | None, seconds_left: float | None) -> None:
+        if self._interrupt.asked and self.training is not None:
+            self.training.finish_now()
+        self._progress(phase, step, total, loss, seconds_left)
+
+    def reading(self, step: int, total: int) -> None:
+        if self._interrupt.asked:
+            raise KeyboardInterrupt
+        self._progress("reading", step, total)
+
+    def cancelled(self) -> bool:
+        return self._interrupt.asked and self.training is None
+
+    @property
+    def stopped(self) -> bool:
+        return self._interrupt.asked
+
+
+def _check_out(out: Path, resumed: bool, force: bool) -> None:
+    from backend.surfaces.space.model import checkpoints_of
+
+    if out.is_dir():
+        raise CommandError(f"{out}: is a folder; --out names a file for the space")
+    if not out.absolute().parent.is_dir():
+        raise CommandError(f"{out.parent}: is not a folder; make it, or choose another --out")
+    there = checkpoints_of(out).is_dir()
+    if resumed and not there:
+        raise CommandError(f"{out}: no training has left checkpoints for it; leave out --resume and --checkpoint")
+    if (out.exists() or there) and not (resumed or force):
+        raise CommandError(f"{out}: there is a training of it; add --resume to go on with it, or --force to replace it")
+    try:
+        with NamedTemporaryFile(dir=out.absolute().parent):
+            pass
+    except OSError as error:
+        raise CommandError(f"{out}: cannot be written ({error.strerror}); choose another --out") from error
+
+
+def _begun(
+    arguments: argparse.Namespace, shapes: Sequence[NamedShape], resumed: bool
+) -> tuple[ShapeSpace, Checkpoints]:
+    """The space before its training, and the checkpoints to begin with."""
+    import numpy as np
+
+    from backend.surfaces.space.model import ShapeSpace, checkpoints_of, read_space, write_space
+    from backend.surfaces.space.settings import preset
+    from backend.training.checkpoints import LATEST, Checkpoints, checkpoint_named, checkpoints_in
+
+    names = [named.name for named in shapes]
+    folder = checkpoints_of(arguments.out)
+    if resumed:
+        space = read_space(folder / BEGUN)
+        missing = set(space.names) - set(names)
+        if missing:
+            raise CommandError(
+                f"{arguments.folder}: has no {min(missing)}, which {arguments.out} was begun on; name the folder that "
+                "it was begun on"
+            )
+        start = checkpoint_named(folder, arguments.checkpoint or LATEST)
+        return space, Checkpoints(folder, space.network.settings.keep_every, start)
+    train, test = split(names, arguments.split, arguments.hold_out)
+    changes = {} if arguments.steps is None else {"steps": arguments.steps}
+    settings = preset(arguments.preset, len(train), changes)
+    points = np.concatenate([named.shape.used() for named in shapes])
+    chosen, held_out = ([names[k] for k in part] for part in (train, test))
+    space = ShapeSpace.begun(settings, chosen, held_out, points, preset=arguments.preset, seed=arguments.seed)
+    for old in checkpoints_in(folder):
+        old.unlink()
+    folder.mkdir(exist_ok=True)
+    write_space(folder / BEGUN, space)
+    return space, Checkpoints(folder, settings.keep_every)
+
+
+def _trained(
+    space: ShapeSpace,
+    shapes: Sequence[NamedShape],
+    checkpoints: Checkpoints,
+    work: Run,
+    watched: _Watch,
+    arguments: argparse.Namespace,
+) -> tuple[ShapeSpace, bool]:
+    """The space as far as it came, written; and whether nothing stopped it."""
+    from backend.surfaces.space.model import write_space
+    from backend.surfaces.space.training import prepared, train_space
+    from backend.training.run import Run
+
+    by_name = {named.name: named for named in shapes}
+    with work.phase("sampling"):
+        samples, parents = prepared(space, [by_name[name] for name in space.names], work.progress)
+    training = Run(device=work.device, seed=work.seed, seconds=arguments.seconds, on_progress=watched)
+    watched.training = training
+    space.network.requires_grad_(True).to(work.device)
+    outcome = train_space(space.network, samples, training, checkpoints, parents=parents)
+    space.network.to("cpu")
+    facts = {"steps": outcome.steps, "loss": outcome.best_loss if outcome.best_step else None}
+    space = replace(space, facts=facts)
+    write_space(arguments.out, space)
+    return space, not watched.stopped
+
+
+def _summary(space: ShapeSpace, out: Path, finished: bool, cpu: float) -> str:
+    loss = space.facts["loss"]
+    done = "trained" if finished else "stopped; --resume goes on with it"
+    held = f", {len(space.held_out)} held out" if space.held_out else ""
+    return (
+        f"{out}: {done}; {len(space.names)} shapes{held}, {space.facts['steps']} steps, "
+        f"loss {'not known yet' if loss is None else f'{loss:.3g}'}, {duration(cpu)} of processor time\n"
+    )
