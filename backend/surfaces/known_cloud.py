@@ -18,7 +18,7 @@ MOST = 10_000  # points whose discs give the winding number
 BLUR = 1.0  # distances between them
 LOOKS = 4000  # points at which the two sides are compared
 DEEP = 2.0  # spacings: as far to either side of a point the winding numbers are compared
-INSIDE = 0.5  # winding number from where a point is inside
+INSIDE = 0.6  # winding number behind a point that has an inside there; of a plane it is 0.5
 SOLID = 0.5  # share of the points that must have an inside behind them, and none before
 BATCH = 4_000_000  # points times questions at once, in the plane
 TINY = 1e-30
@@ -56,7 +56,7 @@ class KnownCloud(KnownShape):
             self._discs = _Discs(points, self.normals)
             self.said = (*self.said, "the normals of the cloud point inwards; they are taken the other way round")
         self._jump = max(float(np.median(behind - before)), TINY)
-        solid = (behind > INSIDE * self._jump) & (before < INSIDE * self._jump)
+        solid = (behind > INSIDE * self._jump) & (before < (1.0 - INSIDE) * self._jump)
         self.signed = inside and float(solid.mean()) >= SOLID
         if inside and not self.signed:
             self.said = (*self.said, "the cloud bounds nothing (it is a sheet, or all but open), so it has no inside")
