@@ -83,9 +83,13 @@ def fit_shape(shape: Shape | Dataset, request: FitRequest, run: Run, checkpoints
 def _dataset(shape: Shape | Dataset, mode: str, method: SurfaceMethod, run: Run) -> tuple[Dataset, bool]:
     """The points to train on, and whether the field will be signed."""
     if isinstance(shape, Dataset):
-        for kind, needed in method.needs.items():
-            if needed == shape.mode and mode in ("auto", kind):
-                return shape, kind == "signed"
+        kinds = [kind for kind, needed in method.needs.items() if needed == shape.mode and mode in ("auto", kind)]
+        if shape.mode == "dist" and "signed" in kinds and not (shape.arrays["distances"] < 0.0).any():
+            kinds.remove("signed")
+            if mode == "signed":
+                raise SettingError("no distance of the dataset is negative, so there is no inside; ask for unsigned")
+        if kinds:
+            return shape, kinds[0] == "signed"
         wanted = " or ".join(sorted(set(method.needs.values())))
         asked = "" if mode == "auto" else f" for a {mode} field"
         raise SettingError(f"{method.name} trains on a dataset of mode {wanted}{asked}, and this one is {shape.mode}")

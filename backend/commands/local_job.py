@@ -10,32 +10,12 @@ from backend.checkpoint import morph_to_bytes
 from backend.commands.interrupt import Interrupt
 from backend.commands.progress import Progress
 from backend.commands.result import ResultFolder
+from backend.commands.watch import Watch
 from backend.device import choose_device, configure
 from backend.methods.method import Morph
 from backend.training.run import Cancelled, Run
 from protocol.mesh import MeshData
 from protocol.messages import MorphRequest, Timeline
-
-
-class _Watch:
-    """Passes progress on, and turns Ctrl-C into the end of the training once there is something to keep."""
-
-    def __init__(self, progress: Progress, interrupt: Interrupt) -> None:
-        self._progress = progress
-        self._interrupt = interrupt
-        self.trained = False
-        self.run: Run | None = None
-
-    def __call__(self, phase: str, step: int, total: int, loss: float | None, seconds_left: float | None) -> None:
-        if not self.trained and loss is not None and step > 0:
-            self.trained = True
-            self._interrupt.next_part()
-        if self._interrupt.asked and self.run is not None:
-            self.run.finish_now()
-        self._progress(phase, step, total, loss, seconds_left)
-
-    def cancelled(self) -> bool:
-        return self._interrupt.asked and not self.trained
 
 
 def train_here(
@@ -47,7 +27,7 @@ def train_here(
     that raises at once.
     """
     configure()
-    watch = _Watch(progress, interrupt)
+    watch = Watch(progress, interrupt)
     run = Run(
         device=choose_device(request.device),
         seed=request.seed,

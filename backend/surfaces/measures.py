@@ -147,8 +147,9 @@ def _places(
     reach = NEAR * field.diagonal
     if truth.tests is not None:
         points, exact = truth.tests
-        close = np.abs(exact) <= reach
-        return {"near": (points[close], exact[close]), "box": (points[~close], exact[~close])}
+        close = (np.abs(exact) <= reach) & (exact != 0.0)  # points on the shape have no side
+        far = np.abs(exact) > reach
+        return {"near": (points[close], exact[close]), "box": (points[far], exact[far])}
     box = _in_box(field, samples, rng)
     on = truth.on_shape(samples, rng)
     if on is None:

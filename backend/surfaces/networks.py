@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from backend.fields.distance_lipschitz import DistanceLipschitz
 from backend.fields.distance_mlp import DistanceMlp
 from backend.fields.distance_network import DistanceNetwork
 from backend.fields.one_lipschitz import OneLipschitz
@@ -12,7 +13,7 @@ from backend.fields.orthogonal import Orthogonal
 from protocol.settings import SettingError
 
 FAMILIES: Mapping[str, type[DistanceNetwork]] = {
-    family.family: family for family in (DistanceMlp, OneLipschitz, Orthogonal)
+    family.family: family for family in (DistanceMlp, DistanceLipschitz, OneLipschitz, Orthogonal)
 }
 
 

@@ -6,8 +6,10 @@ from functools import cache
 from types import MappingProxyType
 
 from backend.methods.settings import specs_of
+from backend.surfaces.full_information import FullInformation
 from backend.surfaces.igr import Igr
 from backend.surfaces.one_lipschitz import OneLipschitzFit
+from backend.surfaces.sald import Sald
 from backend.surfaces.surface_method import SurfaceMethod
 from protocol.settings import MethodSpec, SettingError
 
@@ -15,7 +17,7 @@ from protocol.settings import MethodSpec, SettingError
 @cache
 def surface_methods() -> MappingProxyType[str, SurfaceMethod]:
     """Every method by name, the default first."""
-    found: list[SurfaceMethod] = [Igr(), OneLipschitzFit()]
+    found: list[SurfaceMethod] = [Igr(), OneLipschitzFit(), FullInformation(), Sald()]
     return MappingProxyType({method.name: method for method in found})
 
 

@@ -1,0 +1,35 @@
+"""The labelled points of a dataset that a network is trained on: those of the cube in which it will be asked."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from backend.geometry.arrays import Float64
+from backend.surfaces.beyond import KNOWN, is_beyond
+from backend.surfaces.dataset import Dataset
+from backend.training.run import Run
+
+SHARE = 0.2  # of the points, drawn all over the cube where the shape is known
+BATCH = 20_000  # points labelled at once
+
+
+def labels_in_reach(data: Dataset, run: Run) -> tuple[Float64, Float64]:
+    """Points [N, D] and distances [N] of a dataset with distances.
+
+    The far box of the datasets is up to five times as wide as the cube and leaves its corners nearly empty: points
+    beyond the cube are left out, since the field is continued there, and others are drawn in it.
+    """
+    points, distances = data.arrays["points"], data.arrays["distances"]
+    inside = ~is_beyond(points)
+    if not inside.any():
+        return points, distances
+    points, distances = points[inside], distances[inside]
+    if data.shape is None:
+        return points, distances
+    more = np.random.default_rng(run.seed).uniform(-KNOWN, KNOWN, (round(SHARE * len(points)), data.dimension))
+    found = []
+    for start in range(0, len(more), BATCH):
+        run.progress(start, len(more))
+        found.append(data.shape.distances(more[start : start + BATCH]))
+    label = np.concatenate([*found, np.zeros(0)])
+    return np.concatenate([points, more]), np.concatenate([distances, np.abs(label) if data.mode == "sal" else label])
