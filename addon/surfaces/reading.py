@@ -18,7 +18,7 @@ from ..read_mesh import evaluated_object, read_faces, read_positions, world_matr
 MESHED = ("MESH", "CURVE", "SURFACE", "FONT", "META")  # what Blender makes a mesh of
 READABLE = (*MESHED, "CURVES", "POINTCLOUD")
 NORMALS = ("normal", "normals", "custom_normal", "n")  # names of an attribute of points, in any case
-SPACING = 400  # points along the diagonal, where lines are taken as points
+FEWEST, MOST = 30, 400  # points along the diagonal, where lines are taken as points
 KINDS = {"mesh": "faces", "lines": "lines", "cloud": "points only"}
 
 
@@ -134,13 +134,16 @@ def _turned(normals: Float64, world: Float64) -> Float64:
 
 
 def as_points(lines: ShapeData) -> ShapeData:
-    """Points at even distances along lines, as a cloud."""
+    """A cloud of points along lines, about as far apart as the lines are, since a surface through them needs both."""
     assert lines.segments is not None
     positions = lines.positions()
-    size = float(np.linalg.norm(positions.max(axis=0) - positions.min(axis=0)))
+    size = max(float(np.linalg.norm(np.ptp(positions, axis=0))), np.finfo(np.float64).tiny)
     start, end = positions[lines.segments[:, 0]], positions[lines.segments[:, 1]]
     lengths = np.linalg.norm(end - start, axis=1)  # [S]
-    counts = np.maximum(np.ceil(SPACING * lengths / max(size, np.finfo(np.float64).tiny)), 1.0).astype(np.int64)
+    total = max(float(lengths.sum()), size / MOST)
+    # Of a body with about the area size^2, and lines all over it.
+    spacing = min(max(size**2 / (3.0 * total), size / MOST), size / FEWEST)
+    counts = np.maximum(np.ceil(lengths / spacing), 1.0).astype(np.int64)
     which = np.repeat(np.arange(len(counts)), counts)
     along = (np.arange(len(which)) - np.repeat(np.cumsum(counts) - counts, counts) + 0.5) / counts[which]
     return ShapeData.from_positions(start[which] + along[:, None] * (end - start)[which])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 
@@ -57,22 +59,37 @@ def _show(field: DistanceField, out: JobOutput) -> None:
 
 
 def _make(field: DistanceField, request: SurfaceRequest, out: JobOutput) -> None:
-    count = len(request.levels)
-    total = count + request.skeleton
+    total = frame_count(request)
     there = out.frames_there(total)
 
     def check() -> None:
         out.check()
         out.progress("making the surface", 0, 0, None, None)
 
-    if there < count:
-        # All levels in one call, whatever is there: the cells that they are made on depend on all of them.
-        surfaces = isosurfaces(field, [field.level + d for d in request.levels], request.resolution, check=check)
-        for seq, surface in enumerate(surfaces):
-            if seq >= there:
-                out.put(_frame(out.job, seq, total, _mesh(surface)), request.resolution)
-    if request.skeleton and there < total:
-        out.put(_frame(out.job, count, total, _skeleton(field, check)), request.resolution)
+    if there < total:
+        for frame in surface_frames(field, request, out.job, check):
+            if frame.seq >= there:
+                out.put(frame, request.resolution)
+
+
+def surface_frames(
+    field: DistanceField, request: SurfaceRequest, job: str, check: Check | None = None
+) -> Iterator[Frame]:
+    """All frames of a request: its levels, and the skeleton if it is asked for.
+
+    The levels are made in one call, whichever of them is wanted: the cells that they are made on depend on all.
+    """
+    total = frame_count(request)
+    levels = [field.level + distance for distance in request.levels]
+    for seq, surface in enumerate(isosurfaces(field, levels, request.resolution, check=check)):
+        yield _frame(job, seq, total, _mesh(surface))
+    if request.skeleton:
+        yield _frame(job, total - 1, total, _skeleton(field, check))
+
+
+def frame_count(request: SurfaceRequest) -> int:
+    """How many frames a request has."""
+    return len(request.levels) + request.skeleton
 
 
 def _mesh(surface: Surface) -> MeshData:
@@ -80,7 +97,7 @@ def _mesh(surface: Surface) -> MeshData:
     return MeshData.from_positions(positions, np.arange(0, triangles.size + 1, 3), triangles.ravel())
 
 
-def _skeleton(field: DistanceField, check: Check) -> MeshData:
+def _skeleton(field: DistanceField, check: Check | None) -> MeshData:
     """The skeleton as points and lines of two or more of them, in the place of faces; empty where nothing is inside."""
     places, lines = skeleton_lines(skeleton(field, check=check) if field.signed else np.zeros((0, 3)))
     offsets = np.cumsum([0, *map(len, lines)])

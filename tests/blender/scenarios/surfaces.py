@@ -239,7 +239,7 @@ def check_what_is_read(facts: Any) -> None:
     assert (lines.kind, lines.segments.tolist()) == ("lines", [[0, 1], [1, 2]])
     points = inside.part("surfaces.reading").as_points(lines)
     assert points.kind == "cloud"
-    assert 300 < len(points.points) < 900
+    assert 40 < len(points.points) < 100
     assert np.abs(points.positions()[:, 2]).max() == 0
     both = read(bpy.context, [cube, cube])
     assert both.face_offsets.tolist() == [0, 4, 8, 12, 16]
@@ -374,8 +374,7 @@ def check_another_file_ends_the_job(facts: Any) -> None:
     assert session().problem is None
     inside.pump_for(0.3)
     assert len(bpy.data.objects) == 0
-    choose(ball_of_points())
-    make()
+    assert session().backend == "ready"
 
 
 def check_what_the_buttons_refuse(facts: Any) -> None:
@@ -414,7 +413,6 @@ def check_the_backend_refuses_in_words(facts: Any) -> None:
 def check_settings_are_generated(facts: Any) -> None:
     offered = inside.part("generated").offered
     choose(ball_of_points())
-    make()
     scene = bpy.context.scene
     settings = scene.tweenfield_surface
     assert "igr" in offered.surfaces.specs
