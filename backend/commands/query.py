@@ -59,7 +59,7 @@ def add_arguments(parser: Parser) -> None:
         "--resolution",
         type=whole_number(4, 4096),
         metavar="R",
-        help="cells along the longest side (default: isosurface 128, contour 512, skeleton 96, in the plane 256); "
+        help="cells along the longest side (default: isosurface 128, contour 512, skeleton 80, in the plane 256); "
         "sphere-trace: width of the picture in pixels (default 640)",
     )
     add("--points", type=Path, metavar="FILE", help="distance: where; any file of points or a mesh, by its vertices")

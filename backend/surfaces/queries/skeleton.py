@@ -17,10 +17,10 @@ from backend.surfaces.queries.lattice import Check, Remembered, lattice_for
 from protocol.settings import SettingError
 
 SHORT = 0.5  # length of the gradient on the skeleton, at most: corners that are not blunter than 60 degrees have none
-CELLS = {2: 256, 3: 96}  # along the longest side, by the dimension
+CELLS = {2: 256, 3: 80}  # along the longest side, by the dimension
 DEPTH = 1.5  # cells below the surface, at least
 BESIDE = 0.25  # so much longer it may be at the nodes that the search begins at, which the ridge runs between
-STEPS = 8  # onto the ridge
+STEPS = 6  # onto the ridge
 SHARE = 0.3  # of the greatest curvature, in directions across the ridge
 LONGEST = 2.0  # cells of a step
 BLOCK = 8  # cells
