@@ -117,8 +117,8 @@ def lipschitz_constant(field: DistanceField, pairs: int, seed: int = 0) -> float
 
 def _truth(of: Shape | Dataset) -> _Truth:
     if isinstance(of, Shape):
-        known, frame = known_shape(of, Run()), UnitFrame.around(of.used())
-        return _Truth(known, frame) if known.exact else _Truth(None, frame, of.points)
+        frame = UnitFrame.around(of.used())
+        return _Truth(None, frame, of.points) if of.kind == "cloud" else _Truth(known_shape(of, Run()), frame)
     if of.shape is not None and of.shape.exact:
         return _Truth(of.shape, of.frame)
     on = of.arrays.get("on")

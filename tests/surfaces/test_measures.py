@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backend.geometry.shape import UnitFrame
+from backend.geometry.shape import Shape, UnitFrame
 from backend.surfaces.dataset import Dataset
 from backend.surfaces.distance_field import DistanceField
 from backend.surfaces.known_shape import KnownShape
 from backend.surfaces.measures import lipschitz_constant, measure
+from tests.meshes import icosphere
 from tests.surfaces.analytic import balls
 
 
@@ -103,6 +104,29 @@ def test_of_a_cloud_one_side_is_known() -> None:
     )
     assert tested["error_percent_box"] == pytest.approx(100 * 0.02 / 12**0.5, rel=1e-3)
     assert 0.6 < tested["sign_near"] < tested["sign_box"] == 1.0
+
+
+def test_shapes_as_they_come() -> None:
+    """A mesh, a loop and a cloud of object space, against fields that are too large by 0.02."""
+    ball = icosphere(4, 0.98)
+    facts = measure(
+        balls((0, 0, 0, 1.0)),
+        Shape(ball.positions(), triangles=ball.triangles().astype(np.int64)),
+        samples=3000,
+        pairs=1000,
+        resolution=64,
+    )
+    assert facts["chamfer_percent"] == pytest.approx(100 * 0.02 / 12**0.5, rel=0.06)
+    assert 0.97 < facts["sign_box"] < 1.0
+    turns = np.linspace(0, 2 * np.pi, 400, endpoint=False)
+    circle = 0.98 * np.stack([np.cos(turns), np.sin(turns)], axis=1)
+    ring = np.stack([np.arange(400), np.roll(np.arange(400), -1)], axis=1)
+    flat = measure(balls((0, 0, 1.0)), Shape(circle, segments=ring), samples=3000, pairs=1000)
+    assert flat["chamfer_percent"] == pytest.approx(100 * 0.02 / 8**0.5, rel=0.02)
+    assert 0.97 < flat["sign_box"] < 1.0
+    cloud = measure(balls((0, 0, 0, 1.0)), Shape(ball.positions()), samples=3000, pairs=1000, resolution=64)
+    assert cloud["from_shape_percent"] == pytest.approx(100 * 0.02 / 12**0.5, rel=0.05)
+    assert cloud["chamfer_percent"] is cloud["sign_near"] is None
 
 
 def test_a_level_that_is_nowhere_is_not_closed() -> None:
