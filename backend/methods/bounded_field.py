@@ -29,12 +29,13 @@ WINDOW = 0.1  # share of the time between two shapes in which the network takes 
 
 
 class BoundedField(MovingField):
-    """f(x, t) = (1 - w) N(x, c t) + w d_k(x) in the co-moving frame; shape k is at t_k = k / K.
+    """f(x, t) = (1 - w) (N(x, c t) - s(t)) + w d_k(x) in the co-moving frame; shape k is at t_k = k / K.
 
     N is 1-Lipschitz in all its inputs, so at any fixed time in x alone, whatever its weights; d_k is the exact distance
     of the shape nearest in time, divided by its own slope where holes make it steeper, so 1-Lipschitz too. What is
     mixed of both is so again: no frame's field is steeper than 1, and w, which falls smoothly from 1 at t_k to 0, makes
-    the shapes exact. In time N is no steeper than the pace c.
+    the shapes exact. In time N is no steeper than the pace c. The level s(t), the same everywhere in space, is what
+    makes the volume between the shapes what it should be.
     """
 
     slope = 1.0
@@ -45,6 +46,7 @@ class BoundedField(MovingField):
         stops: Sequence[Float],  # poses of the source's surface [W, 3] between the ends, relative to its origin
         network: OneLipschitz,  # of (x, c t)
         pace: float,  # c, units in all
+        levels: Float,  # [M], s at equal steps in time
         *,
         corrected: bool,
     ) -> None:
@@ -52,6 +54,7 @@ class BoundedField(MovingField):
         self.stops = list(stops)
         self.network = network
         self.pace = pace
+        self.levels = levels
         self._corrected = corrected
 
     @cached_property
@@ -65,7 +68,8 @@ class BoundedField(MovingField):
         k, share = self._nearest(t)
         found = share * self._distance(k, inward) if share else np.zeros(len(inward))
         if share < 1.0:
-            found = found + (1.0 - share) * evaluated(self._at_time, inward, t, device=self._device)
+            level = np.interp(t, np.linspace(0.0, 1.0, len(self.levels)), self.levels)
+            found = found + (1.0 - share) * (evaluated(self._at_time, inward, t, device=self._device) - level)
         return frame.length(t) * found
 
     def thin(self, t: float, resolution: int) -> tuple[Float, ...]:
@@ -82,7 +86,7 @@ class BoundedField(MovingField):
         arrays, values = self.carried.state()
         stops = {"stops": np.stack(self.stops)} if self.stops else {}
         own = {"network": dict(self.network.form()), "pace": self.pace, "corrected": self._corrected}
-        return arrays | weights_of("network", self.network) | stops, values | own
+        return arrays | weights_of("network", self.network) | stops | {"levels": self.levels}, values | own
 
     @staticmethod
     def restored(carried: RigidPair, arrays: Any, values: Any) -> BoundedField:
@@ -90,7 +94,8 @@ class BoundedField(MovingField):
         network = OneLipschitz(**values["network"])
         load_weights("network", network, arrays)
         stops = [np.asarray(stop, np.float64) for stop in arrays.get("stops", ())]
-        return BoundedField(carried, stops, network.at_rest(), values["pace"], corrected=values["corrected"])
+        levels = np.asarray(arrays["levels"], np.float64)
+        return BoundedField(carried, stops, network.at_rest(), values["pace"], levels, corrected=values["corrected"])
 
     @property
     def _legs(self) -> int:

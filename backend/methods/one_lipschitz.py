@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
 from numpy.typing import NDArray
 
 from backend.fields.one_lipschitz import OneLipschitz
@@ -83,7 +84,7 @@ class OneLipschitzMorph(Method):
                 run.warn(sentence)
 
         def preview(network: OneLipschitz, pace: float) -> Morph:
-            shown = BoundedField(carried, stops, network, pace, corrected=False)
+            shown = BoundedField(carried, stops, network, pace, np.zeros(1), corrected=False)
             return FieldMorph(pair.source, pair.target, shown, PREVIEW)
 
         fit = BoundedFit(
@@ -96,9 +97,9 @@ class OneLipschitzMorph(Method):
             haste=settings.haste,
         )
         with run.phase("training"):
-            network, pace, outcome = fit_in_time(shapes, fit, run, preview)
+            network, pace, levels, outcome = fit_in_time(shapes, fit, run, preview)
         run.facts |= outcome.facts("training") | {"pace": pace}
-        trained = BoundedField(carried, stops, network.at_rest(), pace, corrected=settings.correction)
+        trained = BoundedField(carried, stops, network.at_rest(), pace, levels, corrected=settings.correction)
         return FieldMorph(pair.source, pair.target, trained)
 
     def restore(self, source: MeshData, arrays: Mapping[str, NDArray[Any]], values: Mapping[str, Any]) -> Morph:

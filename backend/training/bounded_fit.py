@@ -10,17 +10,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from backend.fields.evaluate import evaluated
 from backend.fields.one_lipschitz import OneLipschitz
+from backend.geometry.arrays import Float64
 from backend.losses.envelope import envelope
 from backend.losses.known_distance import known_distance
 from backend.training.loop import Outcome, train
 from backend.training.run import Run
 from backend.training.schedule import Schedule
-from backend.training.shape_samples import Shape, joined, sample_between, sample_shapes
+from backend.training.shape_samples import Shape, SharedSamples, joined, sample_between, sample_shapes
 
 if TYPE_CHECKING:
     from backend.methods.method import Morph
 
+LEVELS = 16  # steps in time of the level, a leg
+FEWEST = 30  # points inside, below which they do not tell a volume
 SLACK = 0.02  # units by which the envelope is wider than the distances of both shapes
 
 
@@ -42,8 +46,8 @@ def fit_in_time(
     fit: BoundedFit,
     run: Run,
     preview: Callable[[OneLipschitz, float], Morph] | None = None,
-) -> tuple[OneLipschitz, float, Outcome]:
-    """A network of (x, c t) that is the signed distance of shape k at t = k / K, and its pace c.
+) -> tuple[OneLipschitz, float, Float64, Outcome]:
+    """A network of (x, c t) that is the signed distance of shape k at t = k / K, its pace c, and ``levels_of`` it.
 
     The pace is such that the network can: where the distances of two shapes differ by D, and both are to be met within
     a leg of 1 / K, c must be K D at least, and the more it is above that, the nearer to 1 its slope in space can be.
@@ -83,7 +87,25 @@ def fit_in_time(
         run=run,
         preview=None if preview is None else lambda: preview(network, pace),
     )
-    return network, pace, outcome
+    return network, pace, levels_of(network, pace, between), outcome
+
+
+def levels_of(network: OneLipschitz, pace: float, between: SharedSamples) -> Float64:
+    """At equal steps in time, the value below which the network has as much volume as it should.
+
+    That goes in a line from the volume of each shape to the next. Volumes are shares of the points of all the box.
+    """
+    inside = (between.distances < 0.0).double().mean(dim=0).cpu().numpy()  # [K]
+    legs = len(inside) - 1
+    times = np.linspace(0.0, 1.0, LEVELS * legs + 1)
+    levels = np.zeros(len(times))
+    for index, (t, share) in enumerate(zip(times, np.interp(times * legs, range(legs + 1), inside), strict=True)):
+        if share * len(between.points) >= FEWEST:
+            points = timed(between.points, float(t), pace).cpu().double().numpy()
+            levels[index] = np.quantile(
+                evaluated(lambda x, _: network(x), points, 0.0, device=network.offset.device), share
+            )
+    return levels
 
 
 def timed(points: Tensor, times: Tensor | float, pace: float) -> Tensor:

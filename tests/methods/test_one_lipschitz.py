@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
 import pytest
 import torch
@@ -71,7 +69,8 @@ def test_an_open_surface_whose_distance_is_steeper_keeps_the_bound():
     cut = pair.source_surface.__class__(
         pair.source_surface.positions, kept.astype(np.int64), pair.source_surface.vertex_map, ()
     )
-    field = BoundedField(RigidPair(cut, pair.target_surface, STILL), [], OneLipschitz(4, 8, 2), 1.0, corrected=True)
+    carried = RigidPair(cut, pair.target_surface, STILL)
+    field = BoundedField(carried, [], OneLipschitz(4, 8, 2), 1.0, np.zeros(1), corrected=True)
     assert SignedSurface(cut.positions, cut.triangles).slope > 1.0
     a = np.random.default_rng(0).uniform(-1.0, 1.0, (4000, 3)) * np.array([1.0, 1.0, 0.3]) + np.array([0, 0, 0.5])
     b = a + 0.02 * np.random.default_rng(1).normal(size=a.shape)
@@ -88,7 +87,8 @@ def test_a_ball_becomes_a_ring(ring):
         volumes.append(signed_volume(mesh.positions(), mesh.triangles()))
     assert (genus[0], genus[-1]) == (0, 1)
     assert genus == sorted(genus)  # the hole opens once
-    assert all(late < early for early, late in itertools.pairwise(volumes))
+    line = np.linspace(volumes[0], volumes[-1], len(volumes))
+    assert np.abs(np.array(volumes) - line).max() < 0.06 * volumes[0]
 
 
 def test_the_ends_are_exact_and_what_leads_there_is_continuous(ring):
