@@ -35,7 +35,12 @@ def add_arguments(parser: Parser) -> None:
     add("--mode", required=True, metavar="M", type=choice(*MODES), help=f"which points: {', '.join(MODES)}")
     add("--out", type=Path, required=True, metavar="DIR", help="folder for the dataset")
     add("--force", action="store_true", help="replace an earlier dataset, or put this one among other files")
-    add("--count", metavar="N", type=whole_number(1, MOST), help="points of each class; default 50000")
+    add(
+        "--count",
+        metavar="N",
+        type=whole_number(1, MOST),
+        help="points of each class; default 50000, inside and outside 25000",
+    )
     add("--test", metavar="N", type=whole_number(0, MOST), help="points to measure with; default 12000, 0: none")
     add("--no-importance", action="store_true", help="draw points evenly in boxes, not most of them near the shape")
     add("--paper", action="store_true", help="as many points as the paper has, 100000 of each class")

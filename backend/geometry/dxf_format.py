@@ -16,7 +16,7 @@ CURVES = frozenset({"LINE", "LWPOLYLINE", "POLYLINE", "ARC", "CIRCLE", "ELLIPSE"
 
 def parse_dxf(data: bytes) -> Shape:
     """The curves of the model space in drawing units, blocks resolved; of a drawing of points alone their cloud."""
-    from ezdxf import disassemble, path, recover  # takes half a second
+    from ezdxf import disassemble, path, recover  # half a second; the first time it looks at the system's fonts
 
     try:
         document, _ = recover.read(io.BytesIO(data))

@@ -15,17 +15,27 @@ def sample_surface(
     rng: np.random.Generator,
 ) -> tuple[Float64, Int64, Float64]:
     """``n`` points uniform by area: points [n, 3], their triangles [n] and barycentric coordinates [n, 3]."""
-    reach = np.cumsum(areas(positions, triangles))
-    total = float(reach[-1]) if len(reach) else 0.0
-    if not np.isfinite(total) or total <= 0.0:
-        raise ValueError("the surface has no finite area to sample")
-    faces = np.searchsorted(reach, rng.random(n) * total, side="right")
-    faces = np.minimum(faces, len(reach) - 1).astype(np.int64)
-    u, v = rng.random((2, n))
-    outside = u + v > 1.0
-    u, v = np.where(outside, 1.0 - u, u), np.where(outside, 1.0 - v, v)
-    barycentric = np.stack([1.0 - u - v, u, v], axis=1)
-    return interpolate(positions, triangles, faces, barycentric), faces, barycentric
+    return SurfaceSampler(positions, triangles)(n, rng)
+
+
+class SurfaceSampler:
+    """``sample_surface`` of one surface, many times."""
+
+    def __init__(self, positions: Float64, triangles: Integers) -> None:
+        self._positions, self._triangles = positions, triangles
+        self._reach = np.cumsum(areas(positions, triangles))
+        self._total = float(self._reach[-1]) if len(self._reach) else 0.0
+        if not np.isfinite(self._total) or self._total <= 0.0:
+            raise ValueError("the surface has no finite area to sample")
+
+    def __call__(self, n: int, rng: np.random.Generator) -> tuple[Float64, Int64, Float64]:
+        faces = np.searchsorted(self._reach, rng.random(n) * self._total, side="right")
+        faces = np.minimum(faces, len(self._reach) - 1).astype(np.int64)
+        u, v = rng.random((2, n))
+        outside = u + v > 1.0
+        u, v = np.where(outside, 1.0 - u, u), np.where(outside, 1.0 - v, v)
+        barycentric = np.stack([1.0 - u - v, u, v], axis=1)
+        return interpolate(self._positions, self._triangles, faces, barycentric), faces, barycentric
 
 
 def interpolate(

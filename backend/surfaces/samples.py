@@ -18,6 +18,7 @@ from protocol.mesh import MeshError
 
 REACH = 1.0 / 30.0  # of the longest side: the density of points near the shape falls by 1/e over it
 BATCH = 20_000  # points labelled at once
+POOL = 20_000  # points of the shape that others are drawn around
 TRIES = 60  # candidates for every point of a class
 INWARD = 3.0  # times the shape is looked behind for points inside that chance does not find
 
@@ -35,6 +36,7 @@ class Samples:
         self._low, self._high = low, high  # [D]
         self._run = run
         self._rng = np.random.default_rng(run.seed)
+        self._pool: Float64 | None = None  # [P, D], points of the shape that others are drawn around
 
     def on(self, count: int) -> tuple[Float64, Float64 | None]:
         """Points of the shape [N, D], and their normals where it has an inside."""
@@ -112,11 +114,13 @@ class Samples:
         They go away from a point of the shape in any direction by a length of density r exp(-r): with directions
         uniform on the sphere that is the exponential density along the normal.
         """
-        on, _ = self.on(count)
+        if self._pool is None:
+            self._pool = self.on(POOL)[0]
+        on = self._pool[self._rng.integers(len(self._pool), size=count)]
         away = self._rng.normal(size=on.shape)
         away /= np.maximum(np.linalg.norm(away, axis=1, keepdims=True), 1e-30)
-        return on + REACH * LONGEST * self._rng.gamma(2.0, size=(len(on), 1)) * away
+        return np.asarray(on + REACH * LONGEST * self._rng.gamma(2.0, size=(len(on), 1)) * away)
 
     def _box(self, count: int, margin: float) -> Float64:
         room = margin * LONGEST
-        return self._rng.uniform(self._low - room, self._high + room, (count, len(self._low)))
+        return np.asarray(self._rng.uniform(self._low - room, self._high + room, (count, len(self._low))))

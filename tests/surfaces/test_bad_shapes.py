@@ -21,7 +21,7 @@ TABLE = Path(__file__).resolve().parents[2] / "docs" / "BAD_INPUT.md"
 ROWS = re.findall(r"^\| ([\w ]+) \| (signed|unsigned|refused) \| ?(.*?) ?\|$", TABLE.read_text(), re.MULTILINE)
 DATA = shared_data()
 FILES = {path.stem: path for path in (DATA / "bad").glob("*.[op][bl][jy]")} if DATA else {}
-COUNTS = Counts(train=600, test=120)
+COUNTS = Counts(train=600, sides=600, test=120)
 RNG = np.random.default_rng(0)
 
 

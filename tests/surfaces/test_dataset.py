@@ -8,13 +8,15 @@ import pytest
 from backend.geometry.shape import LONGEST, Shape
 from backend.surfaces.dataset import ARRAYS, MODES, Dataset
 from backend.surfaces.extraction import PAPER, STANDARD, Counts, dataset_of, known_shape
+from backend.surfaces.known_mesh import KnownMesh
+from backend.surfaces.samples import Samples
 from backend.training.run import Cancelled, Run
 from protocol.mesh import MeshError
 from protocol.settings import SettingError
 from tests.meshes import grid, icosphere
 from tests.surfaces.test_known_mesh import BOX, CORNERS
 
-FEW = Counts(train=4000, test=2400)
+FEW = Counts(train=4000, sides=4000, test=2400)
 HALF = np.array([3.0, 2.0, 1.0])  # of a box around (10, 20, 30)
 SIDE = 6.0
 
@@ -81,33 +83,36 @@ def test_arrays_counts_and_labels(shape: Shape, mode: str, importance: bool) -> 
 
 @pytest.mark.parametrize(
     ("mode", "name", "gain"),
-    [("signed", "inside", 2.0), ("signed", "outside", 1.3), ("unsigned", "outside", 1.8), ("dist", "points", 1.2)],
+    [("signed", "inside", 2.0), ("signed", "outside", 1.1), ("unsigned", "outside", 1.8), ("dist", "points", 1.2)],
 )
 def test_importance_draws_more_points_near_the_shape(mode: str, name: str, gain: float) -> None:
     """Of such a box most of the near box's volume is near its faces anyway."""
-    many = (np.abs(to_box(made(a_box(), mode), name)) < 0.01 * LONGEST).mean()
-    even = (np.abs(to_box(made(a_box(), mode, importance=False), name)) < 0.01 * LONGEST).mean()
+    counts = Counts(20_000, 20_000, 0)
+    many = (np.abs(to_box(made(a_box(), mode, counts), name)) < 0.01 * LONGEST).mean()
+    even = (np.abs(to_box(made(a_box(), mode, counts, importance=False), name)) < 0.01 * LONGEST).mean()
     assert many > gain * even
 
 
 def test_important_points_are_as_dense_as_the_paper_weighs_them() -> None:
-    """Beside a large flat face the distances are exponential, exp(-30 |d| / side)."""
-    data = made(a_box(), "unsigned", Counts(40_000, 0))
-    away = data.frame.leave(data.arrays["outside"]) - [10, 20, 30]
-    over = (np.abs(away[:, 0]) < 2.0) & (np.abs(away[:, 1]) < 1.0) & (np.abs(away[:, 2] - 1.0) < 0.6)
-    d = np.abs(away[over, 2] - 1.0) / SIDE
-    # The even samples of the near and the far box are few there: 0.6 of 6.5 and of 13 units of height.
-    assert (d < 1 / 30).mean() / (d > 1 / 30).mean() == pytest.approx(
-        (1 - np.exp(-1)) / (np.exp(-1) - np.exp(-3)), rel=0.35
-    )
+    """Above the middle of a large flat face they are exponential in the distance: exp(-30 |d| / side)."""
+    plate = grid(1, 1.8)
+    known = KnownMesh(plate.positions(), plate.triangles().astype(np.int64))
+    samples = Samples(known, np.zeros(3), np.array([1.8, 1.8, 0.0]), Run(), True)
+    points = samples.drawn(40_000, (1.0, 0.0, 0.0), samples.FAR)
+    heights = np.sort(np.abs(points[(np.abs(points[:, :2] - 0.9) < 0.4).all(axis=1), 2])) / 1.8
+    heights = heights[heights < 5 / 30]  # beyond, the plate's edge is seen
+    below = np.arange(1, len(heights) + 1) / len(heights)
+    wanted = (1.0 - np.exp(-30.0 * heights)) / (1.0 - np.exp(-5.0))
+    assert len(heights) > 5000
+    assert np.abs(below - wanted).max() < 0.02
 
 
 def test_boxes_without_importance() -> None:
-    data = made(a_box(), "dist", Counts(20_000, 0), importance=False)
+    data = made(a_box(), "dist", Counts(20_000, 20_000, 0), importance=False)
     reach = np.abs(data.frame.leave(data.arrays["points"]) - [10, 20, 30]) - HALF
     assert (reach.max(axis=1) <= 0.05 * SIDE + 1e-9).mean() == pytest.approx(0.91, abs=0.01)  # with those on the shape
     assert reach.max() > 1.9 * SIDE
-    data = made(a_box(), "unsigned", Counts(20_000, 0), importance=False)
+    data = made(a_box(), "unsigned", Counts(20_000, 20_000, 0), importance=False)
     reach = np.abs(data.frame.leave(data.arrays["outside"]) - [10, 20, 30]) - HALF
     assert (reach.max(axis=1) <= 0.05 * SIDE + 1e-9).mean() == pytest.approx(0.5, abs=0.02)
     assert 0.9 * SIDE < reach.max() <= SIDE
@@ -125,7 +130,7 @@ def test_the_seed_decides() -> None:
 
 def test_a_plate_too_thin_for_chance_has_its_inside() -> None:
     shape = Shape(CORNERS * [1, 1, 2e-4], triangles=BOX.astype(np.int64))
-    data = made(shape, "signed", Counts(500, 0))
+    data = made(shape, "signed", Counts(500, 500, 0))
     heights = np.abs(data.frame.leave(data.arrays["inside"])[:, 2])
     assert len(heights) == 500
     assert (heights < 2e-4).all()
@@ -134,7 +139,7 @@ def test_a_plate_too_thin_for_chance_has_its_inside() -> None:
 
 def test_a_cloud_has_every_mode_and_no_test_set() -> None:
     for mode in MODES:
-        data = made(a_cloud(), mode, Counts(1000, 600))
+        data = made(a_cloud(), mode, Counts(1000, 1000, 600))
         assert data.test_points is None
         assert set(data.arrays) == set(ARRAYS[mode])
         if mode == "signed":
@@ -148,7 +153,7 @@ def test_a_shape_without_inside_has_no_signed_dataset(shape: Shape) -> None:
     with pytest.raises(SettingError, match="no inside"):
         made(shape, "signed")
     for mode in ("unsigned", "dist", "sal"):
-        data = made(shape, mode, Counts(200, 120))
+        data = made(shape, mode, Counts(200, 200, 120))
         assert "normals" not in data.arrays
         assert data.test_distances is not None
         assert (data.test_distances >= 0.0).all()
@@ -164,7 +169,7 @@ def test_it_can_be_cancelled() -> None:
     asked: list[str] = []
     run = Run(cancelled=lambda: len(asked) > 2, on_progress=lambda *step: asked.append(step[0]))
     with pytest.raises(Cancelled):
-        dataset_of(known_shape(a_box(), run), a_box(), "signed", run, Counts(50_000, 0))
+        dataset_of(known_shape(a_box(), run), a_box(), "signed", run, Counts(50_000, 50_000, 0))
 
 
 def test_what_the_artist_should_know_is_told_once() -> None:

@@ -15,7 +15,7 @@ from backend.surfaces.extraction import Counts
 from protocol.mesh import MeshError
 from tests.surfaces.test_dataset import a_box, a_cloud, a_rectangle, made
 
-FEW = Counts(300, 120)
+FEW = Counts(300, 300, 120)
 
 
 @pytest.mark.parametrize("mode", MODES)
