@@ -28,7 +28,7 @@ def balls(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "balls").mkdir()
     for number, radius in enumerate(RADII):
         write_ply(folder / "balls" / f"ball_{number}.ply", icosphere(2, radius))
-    train = ["shape-space", "train", folder / "balls", "--out", folder / "balls.safetensors", "--steps", 120]
+    train = ["shape-space", "train", folder / "balls", "--out", folder / "balls.safetensors", "--steps", 300]
     assert main([str(argument) for argument in train]) == 0
     return folder
 
@@ -40,7 +40,7 @@ def run(*arguments: object) -> int:
 def test_one_in_four_is_held_out_and_both_are_measured(balls: Path, capsys: pytest.CaptureFixture[str]) -> None:
     space = read_space(balls / "balls.safetensors")
     assert (space.names, space.held_out) == (("ball_0.ply", "ball_1.ply", "ball_3.ply"), ("ball_2.ply",))
-    assert space.facts["steps"] == 120
+    assert space.facts["steps"] == 300
     out = balls / "figures.json"
     assert run("evaluate", balls / "balls.safetensors", balls / "balls", "--resolution", 32, "--out", out) == 0
     told = capsys.readouterr().out
@@ -60,7 +60,7 @@ def test_an_unseen_scan_becomes_a_code_a_surface_and_a_report(balls: Path) -> No
     code = np.load(out / "code.npy")
     report = json.loads((out / "report.json").read_text())
     assert report["chamfer_percent"] < 3.0
-    assert report["start"] in ("ball_0.ply", "ball_1.ply", "ball_3.ply")
+    assert report["start"] in (None, "ball_0.ply", "ball_1.ply", "ball_3.ply")
     reach = np.linalg.norm(read_mesh(out / "surface.ply").positions(), axis=1)
     assert reach.mean() == pytest.approx(0.7, abs=0.06)
     assert np.abs(read_field(out / "field.safetensors").values(np.array([[0.7, 0.0, 0.0]]))[0]) < 0.1
@@ -102,10 +102,10 @@ def test_training_goes_on_where_a_checkpoint_is(balls: Path, capsys: pytest.Capt
     assert run(*train) == 2
     assert "--resume to go on with it, or --force" in capsys.readouterr().err
     assert run(*train, "--checkpoint", 77) == 2
-    assert "no checkpoint '77'; there are 120 and latest" in capsys.readouterr().err
+    assert "no checkpoint '77'; there are 300 and latest" in capsys.readouterr().err
     assert run(*train, "--resume", "--seconds", 1) == 0
-    assert read_space(model).facts["steps"] > 120
-    assert read_space(model, "120").codes.shape == (3, 16)
+    assert read_space(model).facts["steps"] > 300
+    assert read_space(model, "300").codes.shape == (3, 16)
     assert run("encode", model, balls / "balls" / "ball_2.ply", "--out", balls / "e", "--checkpoint", "9") == 2
     assert not (balls / "e").exists()
     model.write_bytes(before)

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from backend.commands.parser import Parser
+from backend.commands.parser import CommandError, Parser
 from backend.commands.shape_space.places import add_model, add_output, as_mesh, encoded, surface_at
 from backend.commands.shape_space.reports import at_work
 from backend.commands.shape_space.shapes import shape_of
@@ -29,6 +29,11 @@ def run(arguments: argparse.Namespace) -> int:
         named = NamedShape(str(arguments.scan), shape_of(arguments.scan))
         place = encoded(named, task.space, task.work)
         surface = surface_at(task.space, place.code, arguments.resolution, task.work)
+        if not len(surface[1]):
+            raise CommandError(
+                f"{arguments.scan}: the space has no surface where it fits best; check that the scan lies as the "
+                "trained shapes do, and train the space longer"
+            )
         with task.work.phase("measuring"):
             errors = errors_of(surface, named.shape)
         np.save(task.folder / "code.npy", place.code.astype(np.float32))

@@ -20,6 +20,7 @@ from backend import data
 from backend.geometry.arrays import Float64
 from backend.geometry.shape import UnitFrame
 from backend.methods.state import load_weights, weights_of
+from backend.surfaces.beyond import KNOWN
 from backend.surfaces.distance_field import DistanceField
 from backend.surfaces.space.network import SpaceNetwork
 from backend.surfaces.space.settings import SpaceSettings
@@ -72,10 +73,8 @@ class ShapeSpace:
 
     @property
     def box(self) -> tuple[Float64, Float64]:
-        """Low and high corner [3] in the frame, with room: where distances are to be right."""
-        low, high = self.frame.enter(np.stack([self.low, self.high]))
-        room = MARGIN * float((high - low).max())
-        return low - room, high + room
+        """Low and high corner [3] in the frame: where the network is asked, so where distances are to be right."""
+        return np.full(3, -KNOWN), np.full(3, KNOWN)
 
     def field(self, code: Float64) -> DistanceField:
         """The distance of a code [C] in object space."""
