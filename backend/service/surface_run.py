@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import count
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ from protocol.mesh import MeshData
 from protocol.messages import Finished, Frame, Preview, SurfaceRequest
 
 PREVIEW_RESOLUTION = 32  # cells along the longest side
+FORMLESS = 40  # previews offered, one a step, before there is anything to be seen
 
 
 def run_surface(request: SurfaceRequest, out: JobOutput, device: torch.device) -> None:
@@ -37,7 +39,7 @@ def _fit(request: SurfaceRequest, out: JobOutput, device: torch.device) -> None:
         device=device,
         seed=request.seed,
         seconds=request.seconds,
-        on_preview=(lambda field: _show(field, out)) if request.preview else None,
+        on_preview=_shower(out) if request.preview else None,
         cancelled=out.stopped,
     )
     out.follow_training(run)
@@ -51,11 +53,19 @@ def _fit(request: SurfaceRequest, out: JobOutput, device: torch.device) -> None:
     out.drop_previews()
 
 
-def _show(field: DistanceField, out: JobOutput) -> None:
-    mesh = _mesh(isosurface(field, field.level, PREVIEW_RESOLUTION, check=out.check))
-    if mesh.n_faces:
-        none = np.zeros((1, 0, 3), np.float32)
-        out.show(lambda revision: Preview(out.job, revision, np.zeros(1), none, (mesh,)))
+def _shower(out: JobOutput) -> Callable[[DistanceField], None]:
+    """What is done with the previews of a fit."""
+    offered = count()
+
+    def show(field: DistanceField) -> None:
+        if next(offered) < FORMLESS:
+            return
+        mesh = _mesh(isosurface(field, field.level, PREVIEW_RESOLUTION, check=out.check))
+        if mesh.n_faces:
+            none = np.zeros((1, 0, 3), np.float32)
+            out.show(lambda revision: Preview(out.job, revision, np.zeros(1), none, (mesh,)))
+
+    return show
 
 
 def _make(field: DistanceField, request: SurfaceRequest, out: JobOutput) -> None:
