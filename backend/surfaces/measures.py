@@ -104,10 +104,10 @@ def lipschitz_constant(field: DistanceField, pairs: int, seed: int = 0) -> float
     first = _in_box(field, count, rng)
     away = CLOSEST * (FARTHEST / CLOSEST) ** rng.random((count, 1)) * field.diagonal
     points = np.concatenate([first, first + away * _directions(count, field.dimension, rng)])
-    network = copy.deepcopy(field.network).double()
-    inward = torch.as_tensor(field.frame.enter(points), dtype=torch.float64, device=next(network.parameters()).device)
+    network = copy.deepcopy(field.network).cpu().double()  # not every device has doubles
+    inward = torch.as_tensor(field.frame.enter(points), dtype=torch.float64)
     with torch.no_grad():
-        values = torch.cat([network(part) for part in torch.split(inward, BATCH)]).cpu().numpy()
+        values = torch.cat([network(part) for part in torch.split(inward, BATCH)]).numpy()
     values = values * field.frame.length
     a = np.concatenate([np.arange(count), rng.integers(2 * count, size=pairs - count)])
     b = np.concatenate([np.arange(count, 2 * count), rng.integers(2 * count, size=pairs - count)])
