@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from skimage.measure import find_contours
@@ -132,10 +130,13 @@ def test_what_cannot_be_asked_is_said() -> None:
 
 
 def test_a_field_of_nan_is_an_error() -> None:
-    field = replace(ring(), low=np.full(3, -2.0), high=np.full(3, 2.0))
-    field.network.sizes.data[0] = float("nan")  # type: ignore[union-attr, operator]
-    with pytest.raises(ValueError, match="the field is nan"):
-        isosurface(field, 0.0, 32)
+    solid, flat = ring(), balls(*DISCS)
+    solid.network.sizes.data[0] = float("nan")  # type: ignore[union-attr, operator]
+    flat.network.radii.data[0] = float("nan")  # type: ignore[union-attr, operator]
+    with pytest.raises(SettingError, match="the field is nan at places; fit it again"):
+        isosurface(solid, 0.0, 32)
+    with pytest.raises(SettingError, match="the field is nan"):
+        contours(flat, 0.0, 32)
 
 
 def test_looking_can_be_stopped() -> None:

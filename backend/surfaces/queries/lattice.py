@@ -95,6 +95,9 @@ class Remembered:
             if self._check is not None:
                 self._check()
             points = self._lattice.low + self._lattice.cell * nodes.reshape(-1, nodes.shape[-1])[place[new]]
+            values = self._field.values(points)
+            if not np.isfinite(values).all():
+                raise SettingError(f"the field is {values[~np.isfinite(values)][0]} at places; fit it again")
             self._keys = np.insert(self._keys, known[new], asked[new])
-            self._found = np.insert(self._found, known[new], self._field.values(points))
+            self._found = np.insert(self._found, known[new], values)
         return np.asarray(self._found[np.searchsorted(self._keys, keys)])
