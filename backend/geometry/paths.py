@@ -31,8 +31,7 @@ def joined(paths: Sequence[Float64]) -> tuple[Float64, Int64]:
 
 def welded(points: Float64, segments: Int64) -> tuple[Float64, Int64]:
     """Points [N, D] and segments [S, 2] with ends that meet joined; segments without a length are left out."""
-    segments = segments[(segments >= 0).all(axis=1)]
-    if not len(segments) or not np.isfinite(points).all():
+    if not len(segments):
         return points, segments
     ends, times = np.unique(segments, return_counts=True)
     loose = ends[times == 1]  # only ends are sewn: paths that cross or touch stay two paths

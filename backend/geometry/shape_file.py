@@ -56,6 +56,7 @@ def read_shape(path: str | Path, kind: str = "auto", dimension: int | None = Non
             suffix = path.suffix or "a name without suffix"
             raise FormatError(f"{suffix} is not a format known here; use one of {', '.join(SUFFIXES)}")
         found = _mesh_file(path, kind) if path.suffix.lower() in MESH_SUFFIXES else _parsed(path)
+        check_shape(found, str(path))
         shape = _as_kind(found, kind, path.suffix.lower() in ARRAYS)
     except FormatError as error:
         raise MeshError(f"{path}: {error}") from error
@@ -139,9 +140,9 @@ def _as_kind(shape: Shape, kind: str, of_arrays: bool) -> Shape:
     if shape.segments is not None and kind != "cloud":
         points, segments = welded(shape.points, shape.segments)
         return Shape(points, segments=segments)
-    whole = shape.kind == "cloud" and len(shape.points) > 1 and np.isfinite(shape.points).all()
-    as_path = whole and (kind in ("polyline", "loop"))
-    if kind == "auto" and of_arrays and whole and shape.normals is None:
+    several = shape.kind == "cloud" and len(shape.points) > 1
+    as_path = several and kind in ("polyline", "loop")
+    if kind == "auto" and of_arrays and several and shape.normals is None:
         as_path = is_path(shape.points)
     if as_path:
         whole_turn = kind == "loop" or (kind == "auto" and comes_back(shape.points))

@@ -184,6 +184,19 @@ def test_objects_in_an_array_are_not_run(tmp_path: Path) -> None:
         read_shape(tmp_path / "o.npy")
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e200])
+def test_numbers_beyond_computing_in_an_array(tmp_path: Path, value: float) -> None:
+    table = np.concatenate([CLOUD, [[0.0, value, 0.0]]])
+    np.save(tmp_path / "a.npy", table)
+    np.savez(tmp_path / "a.npz", points=table, segments=np.array([[0, 40]]))
+    for name in ("a.npy", "a.npz"):
+        for kind in ("auto", "cloud", "loop"):
+            with pytest.raises(
+                MeshError, match=r"1 point has a coordinate that is|a coordinate is as large as 1e\+200"
+            ):
+                read_shape(tmp_path / name, kind)
+
+
 def test_what_is_not_there_and_what_is_not_asked_for(tmp_path: Path) -> None:
     with pytest.raises(MeshError, match="there is no such file"):
         read_shape(tmp_path / "none.xyz")
