@@ -87,10 +87,10 @@ def _npy(values: Float64) -> bytes:
 
 
 def _text(header: str, table: Float64, between: str) -> bytes:
-    rows = [between.join(f"{number:.9g}" for number in row) for row in table.tolist()]
+    rows = [between.join(f"{number:.12g}" for number in row) for row in table.tolist()]
     return (header + "".join(row + "\n" for row in rows)).encode("ascii")
 
 
 def _obj(points: Float64, elements: Sequence[str]) -> bytes:
-    vertices = [f"v {x:.9g} {y:.9g} {z:.9g}" for x, y, z in _in_space(points).tolist()]
+    vertices = [f"v {x:.12g} {y:.12g} {z:.12g}" for x, y, z in _in_space(points).tolist()]
     return ("\n".join(["# Tweenfield", *vertices, *elements]) + "\n").encode("ascii")
