@@ -39,8 +39,8 @@ def igr_points(data: Dataset, run: Run, *, estimate: bool, labels: bool) -> IgrP
     """
     on, normals = data.arrays["on"], data.arrays.get("normals")
     shape = data.shape or KnownCloud(on, normals, run)
-    if shape.estimated and not estimate:
-        normals = None
+    on, first = np.unique(on, axis=0, return_index=True)  # of a small cloud each point was drawn several times
+    normals = None if normals is None or (shape.estimated and not estimate) else normals[first]
     places = _tensor(on, run)
     points, distances, trust = None, torch.zeros(0), torch.zeros(0)
     if labels:

@@ -20,7 +20,7 @@ LOOKS = 4000  # points at which the two sides are compared
 DEEP = 2.0  # spacings: as far to either side of a point the winding numbers are compared
 INSIDE = 0.6  # winding number behind a point that has an inside there; of a plane it is 0.5
 SOLID = 0.5  # share of the points that must have an inside behind them, and none before
-BATCH = 4_000_000  # points times questions at once, in the plane
+BATCH = 500_000  # points times questions at once, in the plane
 TINY = 1e-30
 
 
