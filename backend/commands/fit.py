@@ -24,12 +24,13 @@ MODES = ("auto", "signed", "unsigned")
 RESOLUTIONS = (8, 4096)
 CHECKPOINTS = 20  # of a training, about
 LEAST_BETWEEN = 100  # steps
+BY_DATASET = {"signed": "igr", "unsigned": "one-lipschitz", "dist": "full-information", "sal": "sald"}
 NEW_TRAINING = ("method", "mode", "preset", "seed", "kind", "dimension")  # options of one, with their defaults
-DEFAULTS = {"method": "igr", "mode": "auto", "preset": "fast", "seed": 0, "kind": "auto", "dimension": None}
+DEFAULTS = {"method": "", "mode": "auto", "preset": "fast", "seed": 0, "kind": "auto", "dimension": None}
 
 
 def add_arguments(parser: Parser) -> None:
-    from backend.geometry.shape_file import KINDS
+    from backend.geometry.shape import KINDS
 
     add = parser.add_argument
     add(
@@ -42,7 +43,13 @@ def add_arguments(parser: Parser) -> None:
     )
     add("--out", type=Path, metavar="DIR", help="folder for the result; an earlier result in it is replaced")
     add("--force", action="store_true", help="put the result into a folder that holds other files, too")
-    add("--method", metavar="NAME", type=choice(*METHODS), help=f"{', '.join(METHODS)}; default igr")
+    add(
+        "--method",
+        metavar="NAME",
+        type=choice(*METHODS),
+        help=f"{', '.join(METHODS)}; default: igr, full-information for a field without sign, and for a dataset the "
+        "method that trains on it",
+    )
     add("--mode", metavar="M", type=choice(*MODES), help="signed, unsigned or auto (the default): signed where it can")
     add("--preset", metavar="P", help="fast (the default) or paper")
     add("--set", metavar="NAME=VALUE", action="append", default=[], help="one setting of the method; may be repeated")
@@ -54,7 +61,7 @@ def add_arguments(parser: Parser) -> None:
         "--resolution",
         metavar="R",
         type=whole_number(*RESOLUTIONS),
-        help="cells along the longest side of the surface (default 128) or curve (default 512)",
+        help="cells along the longest side of the surface (default 128) or curve (default 1024)",
     )
     add(
         "--checkpoint",
@@ -119,7 +126,8 @@ def _fit(arguments: argparse.Namespace, progress: Progress, interrupt: Interrupt
     shape = _read(arguments.input, training)
     if earlier is not None and training.input != fingerprint(shape):
         raise CommandError(f"{arguments.input}: is not what {arguments.out} was trained on; name that")
-    training = replace(training, input=fingerprint(shape))
+    method = training.method or _method_for(shape, training.mode)
+    training = replace(training, method=method, input=fingerprint(shape))
     steps = _steps(training)
     if start is not None and arguments.seconds is None and steps_done(start) >= steps:
         raise CommandError(
@@ -160,6 +168,18 @@ def _training(arguments: argparse.Namespace) -> Training:
     chosen = {name: getattr(arguments, name) for name in NEW_TRAINING}
     chosen = {name: DEFAULTS[name] if value is None else value for name, value in chosen.items()}
     return Training(**chosen, settings=settings_of(arguments.set), input="")
+
+
+def _method_for(shape: Shape | Dataset, mode: str) -> str:
+    """The method where none is asked for."""
+    from backend.surfaces.dataset import Dataset
+    from backend.surfaces.extraction import known_shape
+    from backend.training.run import Run
+
+    if isinstance(shape, Dataset):
+        return BY_DATASET[shape.mode]
+    signed = mode == "signed" or (mode == "auto" and (shape.kind == "cloud" or known_shape(shape, Run()).signed))
+    return "igr" if signed else "full-information"
 
 
 def _steps(training: Training) -> int:

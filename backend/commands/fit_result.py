@@ -22,7 +22,7 @@ from backend.surfaces.queries.contour import contours
 from backend.surfaces.queries.isosurface import isosurface
 from protocol.mesh import MeshData
 
-CELLS = {2: 512, 3: 128}  # along the longest side, by the dimension, where nothing else is asked for
+CELLS = {2: 1024, 3: 128}  # along the longest side, by the dimension, where nothing else is asked for
 
 
 def write_result(

@@ -34,7 +34,7 @@ from protocol.settings import SettingValue
 class FullInformationSettings:
     """Settings of ``full_information``. Lengths are in the unit frame, where the longest side of the shape is 1.8."""
 
-    steps: int = setting(12_000, "Training steps", minimum=0, maximum=1_000_000, unit="steps")
+    steps: int = setting(8_000, "Training steps", minimum=0, maximum=1_000_000, unit="steps")
     batch: int = setting(512, "Points in every step", minimum=1, maximum=1_000_000, unit="points")
     network: str = setting("siren", "Sines, ReLU layers (mlp), or sines with bounded layers", choices=NETWORKS)
     width: int = setting(128, "Width of the network's layers", minimum=8, maximum=2048)
@@ -43,7 +43,7 @@ class FullInformationSettings:
         4.0, "Detail that sines start with in space", minimum=0.1, maximum=1000.0, unit="radians per unit"
     )
     frequency_2d: float = setting(
-        20.0, "Detail that sines start with in the plane", minimum=0.1, maximum=1000.0, unit="radians per unit"
+        35.0, "Detail that sines start with in the plane", minimum=0.1, maximum=1000.0, unit="radians per unit"
     )
     learning_rate: float = setting(5e-3, "Learning rate at the start", minimum=1e-7, maximum=1.0)
     final_rate: float = setting(1e-5, "Learning rate at the end", minimum=0.0, maximum=1.0)
@@ -60,7 +60,7 @@ class FullInformationSettings:
     eikonal: float = setting(0.0, "Weight of the eikonal loss; the paper's is 0.1", minimum=0.0, maximum=100.0)
     eikonal_batch: int = setting(64, "Points for it in every step", minimum=1, maximum=1_000_000, unit="points")
     level: float = setting(
-        0.01, "Offset of the surface of a field without sign", minimum=1e-4, maximum=1.0, unit="units"
+        0.02, "Offset of the surface of a field without sign", minimum=1e-4, maximum=1.0, unit="units"
     )
 
 

@@ -9,7 +9,9 @@ from backend.surfaces.beyond import KNOWN, is_beyond
 from backend.surfaces.dataset import Dataset
 from backend.training.run import Run
 
-SHARE = 0.2  # of the points, drawn all over the cube where the shape is known
+ALL_OVER = 0.2  # of the points, drawn all over the cube where the shape is known
+BESIDE = 0.4  # of the points, drawn right beside the shape
+OFF = 0.006  # standard deviation of those from it, units: what a sharp corner is told apart by
 BATCH = 20_000  # points labelled at once
 
 
@@ -17,7 +19,7 @@ def labels_in_reach(data: Dataset, run: Run) -> tuple[Float64, Float64]:
     """Points [N, D] and distances [N] of a dataset with distances.
 
     The far box of the datasets is up to five times as wide as the cube and leaves its corners nearly empty: points
-    beyond the cube are left out, since the field is continued there, and others are drawn in it.
+    beyond the cube are left out, since the field is continued there. Others are drawn in the cube, and along the shape.
     """
     points, distances = data.arrays["points"], data.arrays["distances"]
     inside = ~is_beyond(points)
@@ -26,10 +28,13 @@ def labels_in_reach(data: Dataset, run: Run) -> tuple[Float64, Float64]:
     points, distances = points[inside], distances[inside]
     if data.shape is None:
         return points, distances
-    more = np.random.default_rng(run.seed).uniform(-KNOWN, KNOWN, (round(SHARE * len(points)), data.dimension))
-    found = []
+    rng = np.random.default_rng(run.seed)
+    on, _ = data.shape.on_surface(round(BESIDE * len(points)), rng)
+    all_over = rng.uniform(-KNOWN, KNOWN, (round(ALL_OVER * len(points)), data.dimension))
+    more = np.concatenate([on + OFF * rng.normal(size=on.shape), all_over])
+    found = [distances]
     for start in range(0, len(more), BATCH):
         run.progress(start, len(more))
-        found.append(data.shape.distances(more[start : start + BATCH]))
-    label = np.concatenate([*found, np.zeros(0)])
-    return np.concatenate([points, more]), np.concatenate([distances, np.abs(label) if data.mode == "sal" else label])
+        label = data.shape.distances(more[start : start + BATCH])
+        found.append(np.abs(label) if data.mode == "sal" else label)
+    return np.concatenate([points, more]), np.concatenate(found)

@@ -156,6 +156,7 @@ def test_faults_are_told_in_a_line_and_leave_nothing(
         (("drawing.obj", "--preset", "other"), "preset"),
         (("drawing.obj", "--set", "nothing=1"), "nothing"),
         (("open.obj", *QUICK, "--mode", "signed"), "unsigned"),
+        (("open.obj", "--method", "igr", "--mode", "unsigned"), "igr makes signed fields only"),
         (("line.xyz",), "line"),
         (("missing.obj",), "missing.obj"),
         (("drawing.obj", "--checkpoint", "latest"), "no training to go on with"),
@@ -179,3 +180,17 @@ def test_a_dataset_is_fitted_to_like_the_shape_it_was_made_of(
     assert report["mode"] == "signed"
     assert report["metrics"]["components"] == 2
     assert report["metrics"]["sign_near"] > 0.8
+
+
+def test_the_method_is_chosen_by_what_is_given(tmp_path: Path, drawing: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "open.obj").write_text("v 0 0 0\nv 1 0 0\nv 1 1 0\nl 1 2 3\n")
+    quick = ("--set", "steps=2", "--set", "width=8", "--resolution", "16", "--out", "out")
+    for given, method, mode in (
+        (("drawing.obj",), "igr", "signed"),
+        (("drawing.obj", "--mode", "unsigned"), "full_information", "unsigned"),
+        (("open.obj",), "full_information", "unsigned"),
+    ):
+        assert main(["fit", *given, *quick]) == 0
+        report = report_of(tmp_path / "out")
+        assert (report["method"], report["mode"]) == (method, mode)

@@ -6,9 +6,12 @@ import argparse
 import sys
 from pathlib import Path
 
-from backend.commands.parser import Parser, choice, seconds
+from backend.commands.parser import Parser, choice, seconds, whole_number
 
-PARTS = ("quality", "surfaces", "correspondence", "presets", "speed", "one-lipschitz", "shape-space", "memory")
+PARTS = (
+    "quality", "surfaces", "correspondence", "presets", "speed", "distance-fields", "one-lipschitz", "shape-space",
+    "memory",
+)  # fmt: skip
 
 
 def add_arguments(parser: Parser) -> None:
@@ -17,6 +20,13 @@ def add_arguments(parser: Parser) -> None:
     add("--pairs", nargs="+", metavar="ID", default=[], help="only these pairs of the manifest")
     add("--seconds", type=seconds, default=60.0, metavar="S", help="training budget of every pair; default 60")
     add("--parts", nargs="+", type=choice(*PARTS), default=list(PARTS), help=f"{', '.join(PARTS)}; default: all")
+    add(
+        "--seeds",
+        type=whole_number(1, 100),
+        default=1,
+        metavar="N",
+        help="how often distance-fields repeats the fit to points without normals; default 1",
+    )
     add("--million", action="store_true", help="measure the memory that a million vertices take, too")
     add(
         "--published",
@@ -28,6 +38,7 @@ def add_arguments(parser: Parser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from backend.commands.bench.correspondence import measure_correspondence
+    from backend.commands.bench.distance_fields import measure_distance_fields
     from backend.commands.bench.extraction import measure_extraction
     from backend.commands.bench.one_lipschitz import measure_one_lipschitz
     from backend.commands.bench.pairs import SHIPPED, find_pairs
@@ -65,6 +76,10 @@ def run(arguments: argparse.Namespace) -> int:
             progress.note("speed: start, baking, streaming, extraction")
             figures = [*measure_start(), *measure_baking(), *measure_streaming(), *measure_extraction()]
             sections["speed"] = figures_table("Speed", figures)
+        if "distance-fields" in arguments.parts:
+            sections["distance-fields"] = measure_distance_fields(
+                arguments.data, arguments.pairs, arguments.seeds, progress.note
+            )
         if "one-lipschitz" in arguments.parts:
             progress.note("1-Lipschitz networks")
             sections["one-lipschitz"] = figures_table("1-Lipschitz networks", measure_one_lipschitz())

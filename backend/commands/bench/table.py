@@ -31,6 +31,7 @@ TITLES = {
     "correspondence": "Correspondence",
     "presets": "Methods and presets",
     "speed": "Speed",
+    "distance-fields": "Distance fields",
     "one-lipschitz": "1-Lipschitz networks",
     "shape-space": "Shape spaces",
     "memory": "Peak memory",
