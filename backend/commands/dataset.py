@@ -23,7 +23,7 @@ MOST = 100_000_000  # points
 
 
 def add_arguments(parser: Parser) -> None:
-    from backend.geometry.shape_file import KINDS
+    from backend.geometry.shape import KINDS
 
     add = parser.add_argument
     add(

@@ -8,6 +8,7 @@ import numpy as np
 
 from backend.geometry.arrays import Float64, Int64
 
+KINDS = ("auto", "mesh", "cloud", "polyline", "loop")  # what a file may be asked to be read as
 LONGEST = 1.8  # longest side of a shape in the unit frame: with room for what lies around it in -1..1
 
 

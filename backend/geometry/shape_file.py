@@ -17,7 +17,7 @@ from backend.geometry.io import SUFFIXES as MESH_SUFFIXES
 from backend.geometry.io import as_mesh, file_bytes, read_polygons
 from backend.geometry.paths import closed, comes_back, is_path, joined, welded
 from backend.geometry.polygons import FormatError
-from backend.geometry.shape import Shape
+from backend.geometry.shape import KINDS, Shape
 from backend.geometry.svg_format import parse_svg
 from backend.geometry.xyz_format import parse_xyz
 from protocol.mesh import MeshError
@@ -33,7 +33,6 @@ PARSERS: Final[Mapping[str, Callable[[bytes], Shape]]] = {
 }
 SUFFIXES: Final = (*MESH_SUFFIXES, *PARSERS)
 ARRAYS: Final = (".npy", ".npz")  # whose points may be a path without saying so
-KINDS: Final = ("auto", "mesh", "cloud", "polyline", "loop")
 FLAT = 1e-9  # of the diagonal: as far from one height z as curves and clouds of the plane may be
 
 
