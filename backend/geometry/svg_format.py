@@ -56,7 +56,7 @@ def svg_bytes(loops: Sequence[Float64]) -> bytes:
     path = " ".join(f"M {stroke} Z" for stroke in strokes)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{box}">\n'
-        f'<path fill-rule="evenodd" fill="#c8c8c8" stroke="#000000" stroke-width="{border / 10.0:.3g}" d="{path}"/>\n'
+        f'<path fill-rule="evenodd" fill="#c8c8c8" stroke="#000000" stroke-width="{border / 40.0:.3g}" d="{path}"/>\n'
         "</svg>\n"
     ).encode("ascii")
 
