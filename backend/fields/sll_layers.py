@@ -5,6 +5,7 @@ Autograd makes the same numbers of the same formulas; here nothing is computed t
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
@@ -49,6 +50,9 @@ def value_of(x: Tensor, hidden: Tensor, last: Tensor, head: Tensor) -> Tensor:
 
 def stacked(points: Tensor, maps: Tensor, shifts: Tensor, head: Tensor) -> Tensor:
     """[N, D] -> [N]: all layers and the last map; differentiable once."""
+    if not torch.is_grad_enabled():  # nothing is kept for a backward pass
+        ((x, hidden),) = deque(passed(points, maps, shifts), maxlen=1)
+        return value_of(x, hidden, maps[-1], head)
     found: Tensor = _Stacked.apply(points, maps, shifts, head)  # type: ignore[no-untyped-call]
     return found
 
