@@ -15,7 +15,7 @@ from backend.geometry.shape import Shape
 from backend.surfaces.dataset import Dataset
 from backend.surfaces.distance_field import DistanceField
 from backend.surfaces.extraction import dataset_of, known_shape
-from backend.surfaces.registry import get_surface_method, surface_spec
+from backend.surfaces.registry import get_surface_method, surface_methods, surface_spec
 from backend.surfaces.surface_method import SurfaceMethod
 from backend.training.checkpoints import Checkpoints
 from backend.training.run import Run
@@ -101,7 +101,10 @@ def _dataset(shape: Shape | Dataset, mode: str, method: SurfaceMethod, run: Run)
         )
     if kind not in method.needs:
         able = " or ".join(name for name in ("signed", "unsigned") if name in method.needs)
-        raise SettingError(f"{method.name} makes {able} fields only; choose another method, or --mode {able}")
+        others = " or ".join(one.name for one in surface_methods().values() if kind in one.needs)
+        reason = "" if known.signed else ", and the shape has no inside"
+        remedy = f", or --mode {able}" if known.signed else ""
+        raise SettingError(f"{method.name} makes {able} fields only{reason}; choose {others}{remedy}")
     if kind == "unsigned":
         known = known.without_inside()
     return dataset_of(known, shape, method.needs[kind], run), kind == "signed"

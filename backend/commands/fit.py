@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backend.commands.interrupt import Interrupt
+from backend.commands.naming import naming_files
 from backend.commands.output import FIELD, REPORT, check_output, output_folder
 from backend.commands.parser import CommandError, Parser, choice, seconds, whole_number
 from backend.commands.progress import Progress
@@ -80,7 +81,8 @@ def run(arguments: argparse.Namespace) -> int:
     _check_out(arguments)
     with Progress() as progress, Interrupt(progress.note, at_once=True) as interrupt:
         progress("starting")
-        report = _fit(arguments, progress, interrupt)
+        with naming_files({"the shape": arguments.input, "the mesh": arguments.input}):
+            report = _fit(arguments, progress, interrupt)
         interrupted = report["interrupted"] or interrupt.asked
     from backend.commands.fit_result import summary
 

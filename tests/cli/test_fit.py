@@ -156,8 +156,11 @@ def test_faults_are_told_in_a_line_and_leave_nothing(
         (("drawing.obj", "--preset", "other"), "preset"),
         (("drawing.obj", "--set", "nothing=1"), "nothing"),
         (("open.obj", *QUICK, "--mode", "signed"), "unsigned"),
-        (("open.obj", "--method", "igr", "--mode", "unsigned"), "igr makes signed fields only"),
-        (("line.xyz",), "line"),
+        (
+            ("open.obj", "--method", "igr", "--mode", "unsigned"),
+            "signed fields only, and the shape has no inside; choose one_",
+        ),
+        (("line.xyz",), "line.xyz: all its points lie on a line"),
         (("missing.obj",), "missing.obj"),
         (("drawing.obj", "--checkpoint", "latest"), "no training to go on with"),
     ):
