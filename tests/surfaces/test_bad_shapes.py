@@ -18,7 +18,9 @@ from protocol.settings import SettingError
 from tests.shared_data import shared_data
 
 TABLE = Path(__file__).resolve().parents[2] / "docs" / "BAD_INPUT.md"
-ROWS = re.findall(r"^\| ([\w ]+) \| (signed|unsigned|refused) \| ?(.*?) ?\|$", TABLE.read_text(), re.MULTILINE)
+ROWS = re.findall(
+    r"^\| ([\w ]+) \| (signed|unsigned|refused) \| ?(.*?) ?\|$", TABLE.read_text(encoding="utf-8"), re.MULTILINE
+)
 DATA = shared_data()
 FILES = {path.stem: path for path in (DATA / "bad").glob("*.[op][bl][jy]")} if DATA else {}
 COUNTS = Counts(train=600, sides=600, test=120)
