@@ -40,12 +40,11 @@ class _Code(nn.Module):
         self.code = nn.Parameter(start.clone()[None])  # [1, C]
 
 
-def encode(network: SpaceNetwork, samples: ShapeSamples, run: Run, *, steps: int | None = None) -> Encoded:
+def encode(network: SpaceNetwork, samples: ShapeSamples, run: Run) -> Encoded:
     """The code of a shape by samples of it; the same again with the same seed. The network must be at rest."""
     settings = network.settings
-    count, at_most = settings.encode_points, settings.encode_steps if steps is None else steps
     known, _ = points_of(settings, [samples])
-    wanted = (count, 0) if known else (0, count)
+    wanted = (settings.encode_points, 0) if known else (0, settings.encode_points)
     generator = torch.Generator().manual_seed(run.seed)
     samples = samples.to(run.device)
 
@@ -59,7 +58,7 @@ def encode(network: SpaceNetwork, samples: ShapeSamples, run: Run, *, steps: int
         outcome = train(
             module,
             lambda step: loss_at(module.code),
-            steps=at_most,
+            steps=settings.encode_steps,
             schedule=_schedule(network),
             run=run,
         )
