@@ -8,15 +8,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from backend.geometry.arrays import Float64
 from backend.surfaces.known_shape import KnownShape
 from backend.surfaces.step_samples import BOX, StepSamples
 from backend.training.run import Run
 
-NEAR, FAR = 300_000, 50_000  # points
+PARTS = 20  # of the sampling
+NEAR, FAR = 15_000, 2_500  # points of each part
+TIME = 0.15  # of a time budget, in which as many parts are sampled as can be
 SPREADS = (0.003, 0.01, 0.03, 0.1)  # of points around those of the shape, in equal shares; units
 FAR_SHARE = 0.1  # of a batch
 FLOOR = 0.1  # distance from where a label counts for less, units
-BATCH = 20_000  # points labelled at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,16 +40,21 @@ class LabelledPoints:
 def labelled_points(shape: KnownShape, signed: bool, run: Run) -> LabelledPoints:
     """Drawn with the run's seed; distances without a sign unless ``signed``."""
     rng = np.random.default_rng(run.seed)
-    on = shape.on_surface(NEAR, rng)[0]
-    around = on + np.resize(SPREADS, len(on))[:, None] * rng.normal(size=on.shape)
-    points = np.concatenate([around, rng.uniform(-BOX, BOX, (FAR, shape.dimension))])
-    distances = np.empty(len(points))
-    for start in range(0, len(points), BATCH):
-        run.progress(start, len(points))
-        part = slice(start, start + BATCH)
-        distances[part] = shape.distances(points[part])
+    near, far = list[Float64](), list[Float64]()
+    enough = (1.0 - TIME) * run.seconds_left()
+    for part in range(PARTS):
+        run.progress(part, PARTS)
+        if part > 0 and run.seconds_left() < enough:
+            break
+        on = shape.on_surface(NEAR, rng)[0]
+        around = on + np.resize(SPREADS, len(on))[:, None] * rng.normal(size=on.shape)
+        box = rng.uniform(-BOX, BOX, (FAR, shape.dimension))
+        for kept, points in ((near, around), (far, box)):
+            kept.append(np.column_stack([points, shape.distances(points)]))
+    drawn = np.concatenate([*near, *far])
+    points, distances = drawn[:, :-1], drawn[:, -1]
     if not signed:
         distances = np.abs(distances)
     weights = FLOOR / np.maximum(np.abs(distances), FLOOR)
     given = (torch.as_tensor(array, dtype=torch.float32).to(run.device) for array in (points, distances, weights))
-    return LabelledPoints(len(on), *given)
+    return LabelledPoints(sum(map(len, near)), *given)
