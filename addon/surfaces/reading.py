@@ -137,7 +137,7 @@ def as_points(lines: ShapeData) -> ShapeData:
     """A cloud of points along lines, about as far apart as the lines are, since a surface through them needs both."""
     assert lines.segments is not None
     positions = lines.positions()
-    size = max(float(np.linalg.norm(np.ptp(positions, axis=0))), np.finfo(np.float64).tiny)
+    size = max(float(np.linalg.norm(np.ptp(positions, axis=0))), float(np.finfo(np.float64).tiny))
     start, end = positions[lines.segments[:, 0]], positions[lines.segments[:, 1]]
     lengths = np.linalg.norm(end - start, axis=1)  # [S]
     total = max(float(lengths.sum()), size / MOST)

@@ -93,6 +93,7 @@ def main() -> Steps:
     scan = monkey_of_points()
     area("VIEW_3D").spaces.active.shading.color_type = "OBJECT"
     only(scan)
+    sys.modules[f"{MODULE}.history"].push_undo("Scan")
     region = yield from driver.open_sidebar("Tweenfield")
     yield 1.0
     driver.screenshot("surfaces_1_points")
@@ -128,6 +129,7 @@ def main() -> Steps:
     made["surface"].color = (0.80, 0.45, 0.25, 1.0)
     made["shell +0.15"].display_type = "WIRE"
     made["shell +0.15"].hide_set(True)
+    scan.hide_set(True)
     yield 1.5
     driver.screenshot("surfaces_5_surface")
     made["surface"].hide_set(True)
@@ -138,6 +140,7 @@ def main() -> Steps:
     made["skeleton"].hide_set(True)
     made["shell +0.15"].hide_set(False)
     made["surface"].hide_set(False)
+    scan.hide_set(False)
     yield 1.5
     driver.screenshot("surfaces_7_shell")
 
@@ -151,7 +154,7 @@ def main() -> Steps:
     only(broken)
     region.tag_redraw()
     yield 1.0
-    settings().seconds = 15.0
+    settings().limit_time, settings().seconds, settings().resolution = True, 15.0, 64  # the undo took these, too
     yield from press(region, "tweenfield.repair_surface")
     yield from wait_until("the repair", lambda: not session().busy, 120)
     assert session().problem is None, session().problem
