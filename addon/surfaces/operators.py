@@ -23,6 +23,8 @@ from .job import SurfaceJob, SurfacePlan
 from .properties import levels_of, surface_settings
 from .reading import READABLE, as_points, read_shape
 
+REPAIR = "full_information"  # the method of repairs: exact distances to what there is, and sides by winding numbers
+
 
 def chosen(context: bpy.types.Context) -> list[bpy.types.Object]:
     """The selected objects that can be read, the active one first."""
@@ -139,15 +141,16 @@ def make_order(context: bpy.types.Context, repair: bool = False) -> Order:
         levels=(0.0,) if repair else levels_of(settings),
         skeleton="none" if repair else settings.skeleton,
     )
-    make = _request_maker(plan, shape, mode, settings, settings_of(context.scene).device_name)
+    way = (REPAIR, offered.surfaces.usual) if repair else (settings.method_name, settings.preset_name)
+    make = _request_maker(plan, shape, mode, way, settings, settings_of(context.scene).device_name)
     return Order(make, lambda job: SurfaceJob(job, plan), SURFACE)
 
 
 def _request_maker(
-    plan: SurfacePlan, shape: ShapeData, mode: str, settings: Any, device: str
+    plan: SurfacePlan, shape: ShapeData, mode: str, way: tuple[str, str], settings: Any, device: str
 ) -> Callable[[Welcome], SurfaceRequest]:
     """The request but for what the backend has to say first: its methods, and their settings."""
-    method, preset = settings.method_name, settings.preset_name
+    method, preset = way
     fixed: dict[str, Any] = {
         "preset": preset,
         "levels": plan.levels,
