@@ -12,11 +12,12 @@ from backend.geometry.arrays import Float64
 from backend.surfaces.dataset import Dataset
 from backend.surfaces.known_cloud import KnownCloud
 from backend.surfaces.known_shape import KnownShape
+from backend.surfaces.step_samples import BOX
 from backend.training.run import Run
 from backend.training.surface_samples import spread
 
 LABELS = 20_000  # points inside, and as many outside, whose distance is looked up
-ROUGH = 2.0  # spacings of a cloud: nearer than this its distances are not trusted
+ROUGH = 1.0  # spacings of a cloud without normals: nearer than this its distances are not trusted
 FLOOR = 0.1  # units of distance from where a label counts for less
 
 
@@ -58,11 +59,12 @@ def igr_points(data: Dataset, run: Run, *, estimate: bool, labels: bool) -> IgrP
 
 def _known(data: Dataset, shape: KnownShape, run: Run) -> tuple[Float64, Float64, Float64]:
     """Points [M, D], their distances [M] and how much each counts [M]."""
-    points = np.concatenate([data.arrays[side][:LABELS] for side in ("inside", "outside")])
+    everywhere = np.random.default_rng(run.seed).uniform(-BOX, BOX, (LABELS // 2, data.dimension))
+    points = np.concatenate([*(data.arrays[side][:LABELS] for side in ("inside", "outside")), everywhere])
     distances = shape.distances(points)
     run.progress(0, 0)
-    if not shape.exact:
-        rough = ROUGH * float(np.median(shape.spacing)) if isinstance(shape, KnownCloud) else 0.0
+    if shape.estimated and isinstance(shape, KnownCloud):
+        rough = ROUGH * float(np.median(shape.spacing))
         clear = np.abs(distances) > rough
         points, distances = points[clear], distances[clear]
     return points, distances, FLOOR / np.maximum(np.abs(distances), FLOOR)
