@@ -20,7 +20,7 @@ from tests.cli.conftest import REPOSITORY, environment
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 BLOCKS = [line[4:] for line in README.splitlines() if line.startswith("    ")]
 DEMO = "python3 -m venv .venv && .venv/bin/pip install . && .venv/bin/python -m backend demo"
-TESTS = 'python3 -m venv .venv && .venv/bin/pip install ".[test]" && .venv/bin/python -m pytest'
+TESTS = 'python3 -m venv .venv && .venv/bin/pip install ".[test]" && .venv/bin/python -m pytest -n 2 --dist loadfile'
 
 
 def windows_form(command: str) -> str:
