@@ -24,10 +24,10 @@ TURNS = 30  # rounds of votes
 def oriented_normals(points: Float64) -> Float64:
     """Unit normals [N, D] outwards, of a curve (D = 2) or a surface (D = 3), wherever holes are closed by it.
 
-    Directions are those of the least spread among neighbours (Hoppe et al., SIGGRAPH 1992, section 3.2). Their signs come
-    from one linear system for all points together, so that no run is luckier than another: the winding number field of
-    dipoles at the points has to be 1/2 at each of them (parametrised Gauss formula, Lin, Xiao, Shi, Wang, ACM TOG 2022,
-    eq. 12). What is left of doubt the neighbours decide.
+    Directions are those of the least spread among neighbours (Hoppe et al., SIGGRAPH 1992, section 3.2). Their signs
+    come from one linear system for all points together, so that no run is luckier than another: the winding number
+    field of dipoles at the points has to be 1/2 at each of them (parametrised Gauss formula, Lin, Xiao, Shi and Wang,
+    ACM TOG 2022). What is left of doubt the neighbours decide.
     """
     normals = plane_normals(points)
     few = thinned(points, MOST)
