@@ -1,4 +1,4 @@
-"""Runs in a Blender window, see ``run.py``: surfaces of points, of a cage of curves and of a broken mesh, by clicks.
+"""Runs in a Blender window, see ``run.py``: the surface of points and the repair of a mesh, by clicks.
 
 The sub-panel lies below the others: ``--size 1280x1100`` shows all of it.
 """
@@ -9,9 +9,12 @@ from typing import Any
 import bpy
 import driver
 import numpy as np
+from mathutils import Vector
 from scene import MODULE, Steps, area, connect, press, session, set_the_scene, wait_until
 
 SECONDS = 40.0  # of preparation and training, where there is a preview to be seen
+BESIDE = 3.3  # Blender units from what is given to what is made of it, where both are shown
+LOWER = 1.9  # Blender units that the view looks up, so that both are beside the sub-panel
 
 
 def open_surfaces() -> None:
@@ -38,7 +41,7 @@ def only(*objects: Any) -> None:
 
 def monkey_of_points() -> Any:
     """The vertices of a smooth monkey, with normals, and nothing else."""
-    bpy.ops.mesh.primitive_monkey_add(size=2.6, location=(-1.2, 0.0, 0.6))
+    bpy.ops.mesh.primitive_monkey_add(size=2.2, location=(-1.8, 0.4, 0.6))
     ob = bpy.context.object
     ob.modifiers.new("Round", "SUBSURF").levels = 2
     bpy.ops.object.convert(target="MESH")
@@ -64,9 +67,14 @@ def broken_cube() -> Any:
     mesh.from_pydata([*corners, (-2.0, -2.0, 0.0)], [], faces)
     ob = bpy.data.objects.new("Broken", mesh)
     bpy.context.scene.collection.objects.link(ob)
-    ob.location = (1.6, 0.0, 0.6)
+    ob.location = (-1.2, 0.6, 0.6)
     ob.scale = (0.8, 0.8, 0.8)
     return ob
+
+
+def to_the_right() -> Any:
+    """From what is given to what is made of it, as the view has it."""
+    return area("VIEW_3D").spaces.active.region_3d.view_rotation @ Vector((BESIDE, 0.0, 0.0))
 
 
 def results(name: str) -> dict[str, Any]:
@@ -91,7 +99,9 @@ def main() -> Steps:
     for ob in list(bpy.data.objects):
         bpy.data.objects.remove(ob)
     scan = monkey_of_points()
-    area("VIEW_3D").spaces.active.shading.color_type = "OBJECT"
+    space = area("VIEW_3D").spaces.active
+    space.shading.color_type = "OBJECT"
+    space.shading.show_shadows = False  # of thin edges they fall in blots
     only(scan)
     sys.modules[f"{MODULE}.history"].push_undo("Scan")
     region = yield from driver.open_sidebar("Tweenfield")
@@ -101,7 +111,7 @@ def main() -> Steps:
     yield 1.0
 
     # Cancelled while it grows: nothing is left.
-    settings().limit_time, settings().seconds, settings().resolution = True, SECONDS, 64
+    settings().limit_time, settings().seconds, settings().resolution = True, SECONDS, 96
     settings().shells, settings().shell_step, settings().skeleton = 1, 0.15, "curve"
     region.tag_redraw()
     yield 0.5
@@ -128,11 +138,17 @@ def main() -> Steps:
     assert set(made) == {"surface", "shell +0.15", "skeleton"}
     made["surface"].color = (0.80, 0.45, 0.25, 1.0)
     made["shell +0.15"].display_type = "WIRE"
-    made["shell +0.15"].hide_set(True)
-    scan.hide_set(True)
+    for role in ("shell +0.15", "skeleton"):
+        made[role].hide_set(True)
+    made["surface"].location += to_the_right()
+    space.region_3d.view_location.z += LOWER
     yield 1.5
     driver.screenshot("surfaces_5_surface")
+    space.region_3d.view_location.z -= LOWER
+    made["surface"].location -= to_the_right()
     made["surface"].hide_set(True)
+    scan.hide_set(True)
+    made["skeleton"].hide_set(False)
     made["skeleton"].show_in_front = True
     only(made["skeleton"])
     yield 1.5
@@ -150,15 +166,16 @@ def main() -> Steps:
     assert [ob.name for ob in bpy.data.objects] == ["Scan"], [ob.name for ob in bpy.data.objects]
 
     # A repair.
+    bpy.data.objects["Scan"].hide_set(True)
     broken = broken_cube()
     only(broken)
     region.tag_redraw()
     yield 1.0
-    settings().limit_time, settings().seconds, settings().resolution = True, 15.0, 64  # the undo took these, too
+    settings().limit_time, settings().seconds, settings().resolution = True, 30.0, 96  # the undo took these, too
     yield from press(region, "tweenfield.repair_surface")
     yield from wait_until("the repair", lambda: not session().busy, 120)
     assert session().problem is None, session().problem
-    results("Broken")["surface"].location.x += 2.4
+    results("Broken")["surface"].location += to_the_right()
     yield 1.5
     driver.screenshot("surfaces_8_repaired")
     assert not driver.errors, driver.errors[0]
