@@ -40,7 +40,7 @@ RADIUS = 1.0  # of the ball that a softplus network starts as
 class IgrSettings:
     """Settings of ``igr``. Lengths are in the unit frame, where the longest side of the shape is 1.8."""
 
-    steps: int = setting(3000, "Training steps", minimum=0, maximum=1_000_000, unit="steps")
+    steps: int = setting(4000, "Training steps", minimum=0, maximum=1_000_000, unit="steps")
     batch: int = setting(512, "Points on the surface in every step", minimum=1, maximum=1_000_000, unit="points")
     local: int = setting(
         128, "Points around the surface in every step; the paper has as many as on it",
@@ -68,7 +68,7 @@ class IgrSettings:
     halving: bool = setting(False, "Halve the learning rate every 2,000 steps, as published, instead of a cosine")
     eikonal: float = setting(0.1, "Weight of the eikonal loss", minimum=0.0, maximum=100.0)
     normals: float = setting(1.0, "Weight of the normals, where there are any", minimum=0.0, maximum=100.0)
-    labels: float = setting(1.0, "Weight of the known distances", minimum=0.0, maximum=100.0)
+    labels: float = setting(3.0, "Weight of the known distances", minimum=0.0, maximum=100.0)
 
 
 class Igr(SurfaceMethod):

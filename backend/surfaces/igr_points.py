@@ -18,7 +18,7 @@ from backend.training.surface_samples import spread
 
 LABELS = 20_000  # points inside, and as many outside, whose distance is looked up
 ROUGH = 1.0  # spacings of a cloud without normals: nearer than this its distances are not trusted
-FLOOR = 0.1  # units of distance from where a label counts for less
+FLOOR = 0.03  # units of distance from where a label counts for less
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +59,7 @@ def igr_points(data: Dataset, run: Run, *, estimate: bool, labels: bool) -> IgrP
 
 def _known(data: Dataset, shape: KnownShape, run: Run) -> tuple[Float64, Float64, Float64]:
     """Points [M, D], their distances [M] and how much each counts [M]."""
-    everywhere = np.random.default_rng(run.seed).uniform(-BOX, BOX, (LABELS // 2, data.dimension))
+    everywhere = np.random.default_rng(run.seed).uniform(-BOX, BOX, (LABELS // 4, data.dimension))
     points = np.concatenate([*(data.arrays[side][:LABELS] for side in ("inside", "outside")), everywhere])
     distances = shape.distances(points)
     run.progress(0, 0)
