@@ -103,11 +103,12 @@ def test_a_job_has_the_bytes_of_the_fit_itself(follower: Follower) -> None:
 
 
 def test_surfaces_are_where_they_were_asked_for(follower: Follower) -> None:
-    job = finished(follower, request_of(follower, levels=(0.0, 0.5, -0.5, -5.0), skeleton=True, resolution=24))
+    levels, longer = (0.0, 0.5, -0.5, -5.0), QUICK | {"steps": 120}
+    job = finished(follower, request_of(follower, levels=levels, skeleton=True, resolution=24, settings=longer))
     *surfaces, nowhere, skeleton = follower.of(Frame, job)
     for frame, radius in zip(surfaces, (2.0, 2.5, 1.5), strict=True):
         assert is_closed(frame)
-        assert np.abs(np.linalg.norm(positions(frame) - FAR, axis=1) - radius).max() < 0.06
+        assert np.abs(np.linalg.norm(positions(frame) - FAR, axis=1) - radius).max() < 0.05
     assert len(nowhere.vertices) == len(nowhere.face_indices) == 0
     assert len(skeleton.vertices) >= 1
     assert np.linalg.norm(positions(skeleton) - FAR, axis=1).max() < 0.6
