@@ -18,6 +18,7 @@ from backend.training.surface_samples import spread
 
 LABELS = 20_000  # points inside, and as many outside, whose distance is looked up
 ROUGH = 1.0  # spacings of a cloud without normals: nearer than this its distances are not trusted
+LEAST = 0.1  # that a label counts, however far
 FLOOR = 0.03  # units of distance from where a label counts for less
 
 
@@ -67,7 +68,7 @@ def _known(data: Dataset, shape: KnownShape, run: Run) -> tuple[Float64, Float64
         rough = ROUGH * float(np.median(shape.spacing))
         clear = np.abs(distances) > rough
         points, distances = points[clear], distances[clear]
-    return points, distances, FLOOR / np.maximum(np.abs(distances), FLOOR)
+    return points, distances, np.clip(FLOOR / np.maximum(np.abs(distances), FLOOR), LEAST, 1.0)
 
 
 def _tensor(array: Float64, run: Run) -> Tensor:

@@ -39,7 +39,7 @@ def fitted(shape: Shape, **settings: object) -> Fitted:
 @pytest.mark.parametrize("given", [True, False])
 def test_a_circle_in_the_plane_far_from_the_origin(given: bool) -> None:
     points, normals = circle(500)
-    field = fitted(Shape(points, normals if given else None), steps=300, frequency_2d=4.0).field
+    field = fitted(Shape(points, normals if given else None), steps=600, frequency_2d=4.0).field
     asked = np.random.default_rng(0).uniform(2.5, 7.5, (2000, 2))
     wanted = np.linalg.norm(asked - 5.0, axis=1) - 2.0
     found = field.values(asked)
