@@ -26,7 +26,7 @@ class MeshMatch:
     vertices: Int64  # [V], the nearest vertex of the target; -1: no counterpart, or no face
     points: Float64  # [V, 3], object space, on the target's surface; NaN without a counterpart
     confidence: Float64  # [V] in 0..1; 0 without a counterpart
-    way: str  # "none" where this is a guess that cannot be trusted
+    way: str  # NO_MATCH where this is a guess that cannot be trusted
     said: tuple[str, ...]  # for the artist
     facts: dict[str, Any]  # plain types
 

@@ -53,6 +53,15 @@ class MeshData:
             attributes=dict(attributes or {}),
         )
 
+    @staticmethod
+    def from_triangles(
+        positions: NDArray[np.floating[Any]],  # [V, 3], object space
+        triangles: NDArray[np.integer[Any]],  # [T, 3]
+        attributes: Mapping[str, NDArray[np.generic]] | None = None,
+    ) -> MeshData:
+        """``from_positions`` where all faces are triangles."""
+        return MeshData.from_positions(positions, 3 * np.arange(len(triangles) + 1), triangles.reshape(-1), attributes)
+
     @property
     def n_vertices(self) -> int:
         return len(self.vertices)

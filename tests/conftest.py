@@ -11,6 +11,9 @@ import pytest
 from hypothesis import settings
 
 import build_addon
+from backend.environment import one_algebra_thread
+
+one_algebra_thread()  # as every process of the backend, so that all compute the same bytes; before numpy is loaded
 
 # The same examples every time, and no time limit of each: machines differ.
 settings.register_profile("tweenfield", deadline=None, derandomize=True, database=None)

@@ -10,8 +10,7 @@ from protocol.mesh import MeshData
 
 def triangle_mesh(positions: NDArray[np.floating], triangles: NDArray[np.integer]) -> MeshData:
     """``MeshData`` of triangles [T, 3]."""
-    triangles = np.asarray(triangles)
-    return MeshData.from_positions(positions, 3 * np.arange(len(triangles) + 1), triangles.reshape(-1))
+    return MeshData.from_triangles(positions, np.asarray(triangles))
 
 
 def icosphere(level: int = 3, radius: float = 1.0) -> MeshData:

@@ -29,8 +29,6 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    import numpy as np
-
     from backend.collection.kinds import make
     from backend.geometry.io import write_ply
     from protocol.mesh import MeshData
@@ -42,8 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
             solid = make(arguments.kind, arguments.seed, number)
             positions, triangles = solid.mesh(arguments.resolution)
             name = f"{arguments.kind}_{number:04d}"
-            offsets = 3 * np.arange(len(triangles) + 1)
-            write_ply(out / f"{name}.ply", MeshData.from_positions(positions, offsets, triangles.reshape(-1)))
+            write_ply(out / f"{name}.ply", MeshData.from_triangles(positions, triangles))
             (out / f"{name}.json").write_text(solid.to_json(), encoding="utf-8", newline="\n")
         listing = {
             "versions": {"tweenfield": __version__},

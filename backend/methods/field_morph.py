@@ -104,9 +104,5 @@ class FieldMorph(Morph):
         positions, triangles = without_fragments(positions, triangles, self.field.carried.smallest_part)
         if self._largest_part:
             positions, triangles = largest_part(positions, triangles)
-        return MeshData.from_positions(
-            positions + self.source.origin,
-            np.arange(0, 3 * len(triangles) + 1, 3),
-            triangles.reshape(-1),
-            self._appearance.attributes(positions, triangles, t),
-        )
+        attributes = self._appearance.attributes(positions, triangles, t)
+        return MeshData.from_triangles(positions + self.source.origin, triangles, attributes)

@@ -81,10 +81,7 @@ def submitted(follower: Follower, request: MatchRequest, job: str | None = None)
 def test_a_match_is_that_of_the_backend_itself(follower: Follower) -> None:
     answer = answer_to(follower, request_of())
     job = answer.job
-    here = match_meshes(request_of(), Run()).message(job, TARGET)
-    for name in ("points", "confidence"):  # the last bits change with the threads of the linear algebra library
-        np.testing.assert_allclose(getattr(answer, name), getattr(here, name), atol=1e-5)
-    assert same(answer, replace(here, points=answer.points, confidence=answer.confidence))
+    assert same(answer, match_meshes(request_of(), Run()).message(job, TARGET))
     assert answer.way not in ("none", "vertex-order")
     assert (answer.vertices == PLACE).mean() > 0.95
     known = answer.vertices >= 0

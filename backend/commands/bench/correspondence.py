@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -46,19 +46,16 @@ class Matched:
 
 def measure_correspondence(pairs: Sequence[BenchPair], note: Callable[[str], None]) -> str:
     """The section of the document."""
-    found = []
+
+    def matched(name: str, pair: KnownPair, counts: Iterable[int]) -> Matched:
+        note(f"{name}: matching")
+        return Matched(pair, {count: _match(pair, count) for count in counts})
+
     known = list(near_isometric(pairs))
-    for pair in known:
-        note(f"{pair.name}: matching")
-        found.append(Matched(pair, {count: _match(pair, count) for count in REACHES}))
-    grown = []
-    for pair in of_other_proportions(known):
-        note(f"{pair.name}: matching")
-        grown.append(Matched(pair, {count: _match(pair, count) for count in SPREAD}))
+    found = [matched(pair.name, pair, REACHES) for pair in known]
+    grown = [matched(pair.name, pair, SPREAD) for pair in of_other_proportions(known)]
     large = large_pair(pairs)
-    if large is not None:
-        note("50,000 vertices: matching")
-    return correspondence_table(found, grown, None if large is None else Matched(large, {0: _match(large, 0)}))
+    return correspondence_table(found, grown, None if large is None else matched("50,000 vertices", large, (0,)))
 
 
 def _match(pair: KnownPair, landmarks: int) -> dict[str, Any]:

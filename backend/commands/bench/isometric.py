@@ -65,7 +65,9 @@ def near_isometric(pairs: Sequence[BenchPair]) -> Iterator[KnownPair]:
             distance, nearest = cKDTree(there).query(positions)
             exact = np.flatnonzero(distance <= np.median(distance))  # those that hardly moved
             truth = np.stack([nearest[exact], exact], axis=1)
-            yield KnownPair(poses.name, mesh_of(here, triangles), mesh_of(positions, faces), truth)
+            yield KnownPair(
+                poses.name, MeshData.from_triangles(here, triangles), MeshData.from_triangles(positions, faces), truth
+            )
 
 
 def large_pair(pairs: Sequence[BenchPair]) -> KnownPair | None:
@@ -75,7 +77,12 @@ def large_pair(pairs: Sequence[BenchPair]) -> KnownPair | None:
             here, there, triangles = found
             ends = [_refined(*decimated(at, triangles, poses.faces), SUBDIVISIONS) for at in (here, there)]
             places = [cKDTree(end[0]).query(at)[1] for end, at in zip(ends, (here, there), strict=True)]
-            return KnownPair(poses.name, mesh_of(*ends[0]), mesh_of(*ends[1]), np.stack(places, axis=1))
+            return KnownPair(
+                poses.name,
+                MeshData.from_triangles(*ends[0]),
+                MeshData.from_triangles(*ends[1]),
+                np.stack(places, axis=1),
+            )
     return None
 
 
@@ -107,8 +114,3 @@ def _ends(poses: _Poses, pairs: Sequence[BenchPair]) -> tuple[Float64, Float64, 
 def _frame(pair: BenchPair, number: int) -> Float64:
     assert pair.truth is not None
     return np.ascontiguousarray(np.load(pair.truth)[number], np.float64)
-
-
-def mesh_of(positions: Float64, triangles: Int64) -> MeshData:
-    """A mesh of triangles."""
-    return MeshData.from_positions(positions, 3 * np.arange(len(triangles) + 1), triangles.reshape(-1))

@@ -9,8 +9,9 @@ from typing import Final
 import numpy as np
 from scipy.spatial import cKDTree
 
-from backend.commands.bench.isometric import KnownPair, decimated, mesh_of
+from backend.commands.bench.isometric import KnownPair, decimated
 from backend.geometry.arrays import Float64
+from protocol.mesh import MeshData
 
 FACES: Final = 9000  # of the shape that has grown
 
@@ -55,7 +56,7 @@ def of_other_proportions(pairs: Sequence[KnownPair]) -> Iterator[KnownPair]:
             there = growth(pair.target.positions())
             positions, faces = decimated(there, pair.target.triangles().astype(np.int64), FACES)
             nearest = cKDTree(positions).query(there[pair.truth[:, 1]])[1]
-            truth, grown = np.stack([pair.truth[:, 0], nearest], axis=1), mesh_of(positions, faces)
+            truth, grown = np.stack([pair.truth[:, 0], nearest], axis=1), MeshData.from_triangles(positions, faces)
             yield KnownPair(growth.name, pair.source, grown, truth)
             yield KnownPair(f"{growth.name}, back", grown, pair.source, truth[:, ::-1])
 
