@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -10,6 +11,7 @@ import bpy
 
 from ..bar import about, sentence
 from ..build_mesh import Surface, build
+from ..generated import offered
 from ..handle import Handle
 from ..job import FrameJob
 from ..problem import Problem
@@ -62,6 +64,8 @@ class SurfaceJob(FrameJob):
     def with_names(self, message: str) -> str:
         for option, words in OPTIONS.items():
             message = message.replace(option, words)
+        for spec in offered.surfaces.specs.values():
+            message = re.sub(rf"\b{spec.name}\b", spec.label, message)
         return sentence(message)
 
     def tick(self) -> None:
@@ -96,7 +100,8 @@ class SurfaceJob(FrameJob):
         remove_others(home, roles)
         drop_making(self.id)  # what is empty
         first = f"{self.plan.name} Surface: {len(meshes[0].vertices)} vertices"
-        return [first, *told, *(about(last.report) if isinstance(last, Finished) else [])]
+        report = last.report if isinstance(last, Finished) else {}
+        return [first, *_off(report), *told, *about(report)]
 
     def discard(self) -> None:
         self.preview.drop()
@@ -148,3 +153,11 @@ class SurfaceJob(FrameJob):
         place(home, SKELETON, data, self.plan.name, matrix_of(self.plan.matrix))
         told = "The skeleton has no lines, only points." if self.plan.skeleton == "curve" and not lines else ""
         return [told] if told else []
+
+
+def _off(report: Mapping[str, Any]) -> list[str]:
+    """How far the surface is from the shape, in words."""
+    found = report.get("metrics", {})
+    percent = found.get("chamfer_percent")
+    percent = found.get("from_shape_percent") if percent is None else percent  # of points, that is all that is known
+    return [] if percent is None else [f"Distance from the selection: {percent:.2g} % of its size on average."]

@@ -21,7 +21,7 @@ from ..registering import of_classes
 from ..running import current
 from .job import SurfaceJob, SurfacePlan
 from .properties import levels_of, surface_settings
-from .reading import READABLE, as_points, read_shape
+from .reading import READABLE, as_points, is_flat, read_shape
 
 REPAIR = "full_information"  # the method of repairs: exact distances to what there is, and sides by winding numbers
 
@@ -131,6 +131,9 @@ def make_order(context: bpy.types.Context, repair: bool = False) -> Order:
     settings = surface_settings(context.scene)
     objects = chosen(context)
     mode = "signed" if repair else settings.mode
+    levels = (0.0,) if repair else levels_of(settings)
+    if mode == "unsigned" and min(levels) < 0.0:
+        raise Problem("A thin skin has no inside, so no shells lie within it. Choose Side: Outside, or another Inside.")
     shape = read_shape(context, objects)
     # An object has location, rotation and scale only, so shear of its parents cannot be given to the results.
     matrix = Matrix.LocRotScale(*objects[0].matrix_world.decompose())
@@ -138,7 +141,7 @@ def make_order(context: bpy.types.Context, repair: bool = False) -> Order:
         scene=handle(context.scene),
         original=handle(objects[0]),
         matrix=np.array(matrix, np.float64),
-        levels=(0.0,) if repair else levels_of(settings),
+        levels=levels,
         skeleton="none" if repair else settings.skeleton,
     )
     way = (REPAIR, offered.surfaces.usual) if repair else (settings.method_name, settings.preset_name)
@@ -174,7 +177,15 @@ def _request_maker(
         scene = plan.scene.find_scene()
         changed = offered.surfaces.changed_settings(scene, spec, preset) if scene is not None else {}
         # Lines have no inside: around them, or through points on them where that is wanted or all the method can do.
-        through = shape.kind == "lines" and (mode == "signed" or "unsigned" not in spec.topologies)
+        able = [one.label for one in welcome.surface_methods if "unsigned" in one.topologies]
+        if mode == "unsigned" and spec.label not in able:
+            raise Problem(f"{spec.label} makes no thin skin. Choose {' or '.join(able)}, or another Inside.")
+        through = shape.kind == "lines" and (mode == "signed" or spec.label not in able)
+        if through and is_flat(shape):
+            raise Problem(
+                f"{plan.name!r} is flat, so no closed surface goes through it. For a tube around it choose "
+                f"{' or '.join(able)}, and Inside: Automatic; or give it depth."
+            )
         sent, sign = (as_points(shape), "signed") if through else (shape, mode)
         return SurfaceRequest(sent, method, spec.etag, sign, settings=changed, **fixed)
 

@@ -19,6 +19,7 @@ MESHED = ("MESH", "CURVE", "SURFACE", "FONT", "META")  # what Blender makes a me
 READABLE = (*MESHED, "CURVES", "POINTCLOUD")
 NORMALS = ("normal", "normals", "custom_normal", "n")  # names of an attribute of points, in any case
 FEWEST, MOST = 30, 400  # points along the diagonal, where lines are taken as points
+FLAT = 1e-5  # of the longest extent of lines, across their plane
 KINDS = {"mesh": "faces", "lines": "lines", "cloud": "points only"}
 
 
@@ -131,6 +132,13 @@ def _turned(normals: Float64, world: Float64) -> Float64:
     """Normals [N, 3] in the world, of length 1; a mirrored object keeps its outside."""
     turned = normals @ np.linalg.inv(world[:3, :3])
     return np.asarray(turned / np.linalg.norm(turned, axis=1, keepdims=True))
+
+
+def is_flat(shape: ShapeData) -> bool:
+    """Whether all points lie on a plane."""
+    points = shape.positions()
+    extents = np.linalg.svd(points - points.mean(axis=0), compute_uv=False)
+    return len(extents) < 3 or bool(extents[2] <= FLAT * extents[0])
 
 
 def as_points(lines: ShapeData) -> ShapeData:

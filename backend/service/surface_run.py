@@ -10,12 +10,14 @@ import torch
 
 from backend.geometry.isosurface import without_fragments
 from backend.geometry.shape_data import shape_of
+from backend.geometry.shape_file import check_shape
 from backend.service.job_output import JobOutput
 from backend.surface_fit import FitRequest, fit_shape
 from backend.surfaces.distance_field import DistanceField, field_of
 from backend.surfaces.fragments import speck_share
+from backend.surfaces.measures import measure
 from backend.surfaces.queries.isosurface import Surface, isosurface, isosurfaces
-from backend.surfaces.queries.lattice import Check
+from backend.surfaces.queries.lattice import Check, check_reach
 from backend.surfaces.queries.skeleton import skeleton
 from backend.surfaces.skeleton_lines import skeleton_lines
 from backend.training.run import Run
@@ -23,6 +25,8 @@ from protocol.mesh import MeshData
 from protocol.messages import Finished, Frame, Preview, SurfaceRequest
 
 PREVIEW_RESOLUTION = 32  # cells along the longest side
+MEASURED = 128  # and of what is measured for the report, at most
+SAMPLES = 5000  # for every figure of it
 FORMLESS = 40  # previews offered, one a step, before there is anything to be seen
 
 
@@ -45,12 +49,20 @@ def _fit(request: SurfaceRequest, out: JobOutput, device: torch.device) -> None:
         cancelled=out.stopped,
     )
     out.follow_training(run)
+    shape = shape_of(request.shape)
+    check_shape(shape, "the shape")
+    check_reach(max(request.levels), float(np.ptp(shape.used(), axis=0).max()))  # before hours of training
     asked = FitRequest(request.method, request.mode, request.preset, request.settings)
-    fitted = fit_shape(shape_of(request.shape), asked, run)
+    fitted = fit_shape(shape, asked, run)
     report = dict(fitted.report)
     if not fitted.field.signed and (min(request.levels) < 0.0 or request.skeleton):
         said = "the shape has no inside, so there are no surfaces and no skeleton in it"
         report["warnings"] = [*report.get("warnings", ()), said]
+    out.progress("measuring", 0, 0, None, None)
+    cells = min(request.resolution, MEASURED)
+    report["metrics"] = measure(
+        fitted.field, fitted.data, resolution=cells, samples=SAMPLES, pairs=2 * SAMPLES, check=out.check
+    )
     out.keep(Finished(out.job, report, np.frombuffer(fitted.field.to_bytes(), np.uint8)))
     out.drop_previews()
 
@@ -108,8 +120,7 @@ def frame_count(request: SurfaceRequest) -> int:
 
 
 def _mesh(surface: Surface) -> MeshData:
-    positions, triangles = surface
-    return MeshData.from_positions(positions, np.arange(0, triangles.size + 1, 3), triangles.ravel())
+    return MeshData.from_triangles(*surface)
 
 
 def _skeleton(field: DistanceField, check: Check | None) -> MeshData:

@@ -156,8 +156,8 @@ def _distinct(cloud: Shape, run: Run) -> tuple[Float64, Float64 | None]:
         raise MeshError("the shape: all its points lie on a line, so there is no surface; choose another cloud")
     if cloud.dimension == 3 and extents[2] <= THIN * extents[0]:
         raise MeshError(
-            "the shape: all its points lie on a plane, so there is no inside; turn them onto the plane z = 0 for a "
-            "curve there, or choose another cloud"
+            "the shape: all its points lie on a plane, so there is no inside; choose another cloud, or give x and y "
+            "alone for a curve"
         )
     apart = cKDTree(points).query(points, k=2)[0][:, 1]
     stray = int((apart > max(STRAY, 10.0 * float(np.median(apart)))).sum())

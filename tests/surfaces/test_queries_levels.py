@@ -125,6 +125,8 @@ def test_what_cannot_be_asked_is_said() -> None:
         (lambda: isosurface(flat, 0.0, 64), "ask for a contour"),
         (lambda: isosurface(solid, 0.0, 1), "resolution of 1 cells"),
         (lambda: isosurface(solid, float("nan"), 64), "not all numbers"),
+        (lambda: isosurface(solid, 1e9, 64), "twice the length of the shape; choose a smaller distance"),
+        (lambda: contours(flat, 1e9, 64), "a surface 1e.09 away from a shape"),
     ):
         with pytest.raises(SettingError, match=words):
             call()

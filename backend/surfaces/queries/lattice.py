@@ -14,6 +14,7 @@ from protocol.settings import SettingError
 ROOM = 0.03  # of the longest side, around what a level is expected to take
 STEP = 0.1  # of the longest side, by which a box that is too small grows
 STEPS = 30  # of them at most
+REACH = 2  # longest sides: no level is farther from the shape
 SIDE = 16  # points along every side of a box that is looked at
 LOOK = {2: 256, 3: 48}  # points along every side that are looked at for the range of values, by the dimension
 FEWEST, MOST = 4, 4096  # cells along the longest side
@@ -41,7 +42,9 @@ def lattice_for(field: DistanceField, levels: Sequence[float], resolution: int) 
     if not np.isfinite(levels).all():
         raise SettingError(f"levels are lengths in object space, and {list(levels)} are not all numbers")
     longest = float((field.high - field.low).max())
-    room = ROOM * longest + max(max(levels) - field.level, 0.0)
+    away = max(max(levels) - field.level, 0.0)
+    check_reach(away, longest)
+    room = ROOM * longest + away
     for _ in range(STEPS):
         values = field.values(_hull(field.low - room, field.high + room))
         if values.min() > max(levels):
@@ -51,6 +54,18 @@ def lattice_for(field: DistanceField, levels: Sequence[float], resolution: int) 
     low, high = field.low - room - cell, field.high + room + cell
     counts = np.maximum(np.ceil((high - low) / cell - 1e-9).astype(np.int64), 1)
     return Lattice((low + high) / 2 - cell * counts / 2, cell, counts)
+
+
+def check_reach(away: float, longest: float) -> None:
+    """Raises ``SettingError`` for a surface so far ``away`` that its cells, which are as large anywhere, are too many.
+
+    ``longest`` is the longest side of the shape.
+    """
+    if away > REACH * longest:
+        raise SettingError(
+            f"a surface {away:.6g} away from a shape {longest:.6g} long: it can be {REACH * longest:.6g} at most, "
+            "twice the length of the shape; choose a smaller distance"
+        )
 
 
 def range_of(field: DistanceField) -> tuple[float, float]:

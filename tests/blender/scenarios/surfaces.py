@@ -106,6 +106,7 @@ def check_a_surface_of_points_with_shells_and_skeleton(facts: Any) -> None:
     assert inside.part("surfaces.operators").label(bpy.context) == "Surface from Points"
     with original_unchanged():
         facts.said = make()
+        assert "% of its size on average" in facts.said
         found = results()
         assert set(found) == {"surface", "shell +0.1", "shell -0.1", "skeleton"}
         for role, radius in (("surface", 0.5), ("shell +0.1", 0.6), ("shell -0.1", 0.4)):

@@ -133,7 +133,20 @@ def check_what_the_buttons_refuse(facts: Any) -> None:
     choose(nowhere)
     assert "'Nowhere' has 1 points whose position is not a number (the first is point 1" in failed()
     bpy.data.batch_remove([nowhere.data, nowhere])
+    choose(ob, mode="unsigned")
+    assert "makes no thin skin. Choose 1-Lipschitz network or Known distances" in failed()
+    choose(ob, mode="unsigned", shells=1, shell_side="both")
+    assert "no shells lie within it" in failed()
     assert digest() == before
+    bpy.ops.curve.primitive_bezier_circle_add(rotation=(0.3, 0.2, 0.1))
+    choose(bpy.context.object, shells=0, mode="auto")
+    assert "is flat, so no closed surface goes through it" in failed()
+    ring = add_object("Ring", [[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]], [[0, 1, 2, 3]])
+    choose(ring)
+    facts.sheet = failed()
+    assert "(IGR) makes signed fields only, and the shape has no inside; choose 1-Lipschitz network or" in facts.sheet
+    choose(ring, shells=1, shell_step=2.9)
+    assert "it can be 2 at most, twice the length of the shape" in failed()
 
 
 def check_the_backend_refuses_in_words(facts: Any) -> None:
