@@ -7,11 +7,11 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING
 
 from backend.commands.interrupt import Interrupt
 from backend.commands.mesh_folder import mesh_files, surfaces
+from backend.commands.output import check_file
 from backend.commands.parser import CommandError, Parser, choice, seconds, whole_number
 from backend.commands.progress import Progress, duration
 
@@ -87,19 +87,11 @@ class _Watch:
 
 def _check_out(arguments: argparse.Namespace) -> None:
     out = arguments.out
-    if out.is_dir():
-        raise CommandError(f"{out}: is a folder; --out names a file for the model")
-    if not out.absolute().parent.is_dir():
-        raise CommandError(f"{out.parent}: is not a folder; make it, or choose another --out")
+    check_file(out)
     if arguments.resume and not out.is_file():
         raise CommandError(f"{out}: there is no such model to go on with; leave out --resume")
     if out.exists() and not (arguments.resume or arguments.force):
         raise CommandError(f"{out}: exists; add --resume to go on with its training, or --force to replace it")
-    try:
-        with NamedTemporaryFile(dir=out.absolute().parent):
-            pass
-    except OSError as error:
-        raise CommandError(f"{out}: cannot be written ({error.strerror}); choose another --out") from error
 
 
 def _mesh_files(arguments: argparse.Namespace) -> list[Path]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from backend.commands.output import FIELD
 from backend.commands.progress import Progress
 from backend.evaluation.field_picture import write_field_picture
@@ -43,8 +41,7 @@ def write_result(
         level = positions, triangles = isosurface(field, field.level, cells)
         count = len(triangles)
         if count:
-            offsets = np.arange(0, 3 * count + 1, 3)
-            write_ply(folder / "surface.ply", MeshData.from_positions(positions, offsets, triangles.reshape(-1)))
+            write_ply(folder / "surface.ply", MeshData.from_triangles(positions, triangles))
     else:
         level = contours(field, field.level, cells)
         count = len(level)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from backend.commands.aside import PREFIX, Aside
 from backend.commands.parser import CommandError
@@ -82,6 +83,20 @@ def check_output(out: Path, force: bool, reads: Sequence[Path] = (), kind: Kind 
     raise CommandError(
         f"{out}: the folder holds other files; choose a new folder, or add --force to put the result among them"
     )
+
+
+def check_file(out: Path) -> None:
+    """Raises ``CommandError`` unless a file can be written at ``out``."""
+    home = out.absolute().parent
+    if out.is_dir():
+        raise CommandError(f"{out}: is a folder; --out names a file")
+    if not home.is_dir():
+        raise CommandError(f"{out.parent}: is not a folder; make it, or choose another --out")
+    try:
+        with NamedTemporaryFile(dir=home):
+            pass
+    except OSError as error:
+        raise CommandError(f"{out}: cannot be written ({error.strerror}); choose another --out") from error
 
 
 def _is_earlier(folder: Path, kind: Kind) -> bool:

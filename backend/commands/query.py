@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from backend.commands.aside import Aside
 from backend.commands.interrupt import Interrupt
+from backend.commands.output import check_file
 from backend.commands.parser import CommandError, Parser, choice, whole_number
 from backend.commands.progress import Progress
 
@@ -164,14 +165,10 @@ def _names(out: Path, levels: Sequence[float] | None) -> list[str]:
 
 
 def _check_out(arguments: argparse.Namespace, names: Sequence[str]) -> None:
-    parent = arguments.out.absolute().parent
-    if not parent.is_dir():
-        raise CommandError(f"{arguments.out.parent}: is not a folder; make it, or choose another --out")
     reads = [path.resolve() for path in (arguments.field, arguments.points) if path is not None]
     for name in names:
         path = arguments.out.with_name(name)
-        if path.is_dir():
-            raise CommandError(f"{path}: is a folder; --out names a file")
+        check_file(path)
         if path.resolve() in reads:
             raise CommandError(f"{path}: would be replaced by what is made from it; choose another --out")
         if path.exists() and not arguments.force:
@@ -181,10 +178,7 @@ def _check_out(arguments: argparse.Namespace, names: Sequence[str]) -> None:
 @contextmanager
 def _put_in_place(out: Path) -> Iterator[Path]:
     """A folder to write into; its files go beside ``out`` when the block ends well, and are deleted otherwise."""
-    try:
-        aside = Aside.new(out.absolute().parent)
-    except OSError as error:
-        raise CommandError(f"{out}: cannot be written ({error.strerror}); choose another --out") from error
+    aside = Aside.new(out.absolute().parent)
     try:
         yield aside.folder
         for path in sorted(aside.folder.iterdir()):

@@ -3,19 +3,39 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from backend.geometry.arrays import Float64, Int64
+from backend.geometry.check import LARGEST_COORDINATE
 from backend.geometry.polygons import FormatError, whole
 from backend.geometry.shape import Shape
+from protocol.mesh import MeshError
 
 COLUMNS = {2: (2, False), 3: (3, False), 4: (2, True), 6: (3, True)}  # of a table: dimension, and whether with normals
 POINTS = ("points", "vertices", "positions")
 TRIANGLES = ("triangles", "faces")
 SEGMENTS = ("segments", "edges", "lines")
+
+
+def read_array(path: Path, remedy: str, largest: float = LARGEST_COORDINATE) -> Float64:
+    """The array of an NPY file. Raises ``MeshError`` unless it holds plain numbers, none of them beyond ``largest``."""
+    try:
+        values = np.load(path, allow_pickle=False)
+    except FileNotFoundError:
+        raise MeshError(f"{path}: is missing; {remedy}") from None
+    except Exception as error:  # whatever a damaged file makes of numpy
+        raise MeshError(f"{path}: cannot be read as an array ({error}); {remedy}") from error
+    if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiu":
+        raise MeshError(f"{path}: is no array of real numbers; {remedy}")
+    bad = ~(np.abs(values) <= largest)
+    if bad.any():
+        row = int(np.argwhere(bad)[0, 0]) if values.ndim else 0
+        raise MeshError(f"{path}: row {row} (counted from 0) is NaN, infinite or huge; {remedy}")
+    return values.astype(np.float64)
 
 
 def parse_npy(data: bytes) -> Shape:

@@ -23,8 +23,7 @@ NUMBERS: Final = (".npy", ".csv")
 def surface_bytes(suffix: str, positions: Float64, triangles: Int64) -> bytes:
     """A mesh as PLY or OBJ."""
     if suffix == ".ply":
-        offsets = np.arange(0, 3 * len(triangles) + 1, 3)
-        return ply_bytes(MeshData.from_positions(positions, offsets, triangles.reshape(-1)))
+        return ply_bytes(MeshData.from_triangles(positions, triangles))
     return _obj(positions, [f"f {a} {b} {c}" for a, b, c in (triangles + 1).tolist()])
 
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 import backend
+from backend.geometry.array_format import read_array
 from backend.geometry.arrays import Float64
 from backend.geometry.shape import UnitFrame
 from backend.surfaces.dataset import ARRAYS, MODES, Dataset
@@ -26,6 +27,7 @@ NAMES: Final[Mapping[str, Mapping[str, str]]] = {
     "sal": {"on": "Xtrain_on", "points": "Xtrain_out", "distances": "Ytrain_out", "normals": "Nrml"},
 }
 TEST: Final = ("Xtest", "Ytest")
+AGAIN: Final = "make the dataset again"
 LARGEST = 1e6  # units: no point of a dataset is so far away
 
 
@@ -80,15 +82,14 @@ def read_dataset(folder: Path) -> Dataset:
 def _facts(folder: Path) -> dict[str, Any]:
     """What the JSON file says, every entry of the right type."""
     path = folder / FACTS
-    remedy = "make the dataset again with the command `dataset`"
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise MeshError(f"{folder}: holds no {FACTS}, so it is no dataset; name a folder of `dataset`") from None
     except (OSError, ValueError) as error:
-        raise MeshError(f"{path}: cannot be read ({error}); {remedy}") from error
+        raise MeshError(f"{path}: cannot be read ({error}); {AGAIN}") from error
     if not isinstance(facts, dict) or facts.get("format") != FORMAT:
-        raise MeshError(f"{path}: is not of format {FORMAT}; {remedy}")
+        raise MeshError(f"{path}: is not of format {FORMAT}; {AGAIN}")
     sizes = {len(facts[key]) for key in ("centre", "low", "high") if _numbers(facts.get(key))}
     sound = (
         sizes <= {2, 3}
@@ -103,7 +104,7 @@ def _facts(folder: Path) -> dict[str, Any]:
         and isinstance(facts.get("facts"), dict)
     )
     if not sound:
-        raise MeshError(f"{path}: is damaged, or of another version; {remedy}")
+        raise MeshError(f"{path}: is damaged, or of another version; {AGAIN}")
     return facts
 
 
@@ -116,22 +117,11 @@ def _numbers(values: Any) -> bool:
 def _array(folder: Path, name: str, array: str, width: int | None, rows: int | None) -> Float64:
     """An array [rows, width], or [rows] without a width."""
     path = folder / f"{name}_{array}.npy"
-    try:
-        values = np.load(path, allow_pickle=False)
-    except FileNotFoundError:
-        raise MeshError(f"{path}: is missing from the dataset; make it again with the command `dataset`") from None
-    except (OSError, ValueError, EOFError) as error:
-        raise MeshError(f"{path}: cannot be read as an array ({error}); make the dataset again") from error
-    if not isinstance(values, np.ndarray) or values.dtype.kind != "f":
-        raise MeshError(f"{path}: is no array of real numbers; make the dataset again")
+    values = read_array(path, AGAIN, LARGEST)
     if width is None and values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]  # as some versions of the published code write distances
     wanted = (rows if rows is not None else len(values) if values.ndim else -1,) + (() if width is None else (width,))
     if values.shape != wanted or not len(values):
         told = " x ".join("N" if rows is None and k == 0 else str(n) for k, n in enumerate(wanted))
-        raise MeshError(f"{path}: has the shape {values.shape} instead of {told}; make the dataset again")
-    bad = ~(np.abs(values) <= LARGEST)
-    if bad.any():
-        row = int(np.flatnonzero(bad.reshape(len(values), -1).any(axis=1))[0])
-        raise MeshError(f"{path}: row {row} (counted from 0) is NaN, infinite or huge; make the dataset again")
-    return values.astype(np.float64)
+        raise MeshError(f"{path}: has the shape {values.shape} instead of {told}; {AGAIN}")
+    return values

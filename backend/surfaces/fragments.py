@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from backend.geometry.repair import working_mesh
 from backend.geometry.shape import Shape
 from backend.geometry.triangles import smallest_share
@@ -20,6 +18,5 @@ def speck_share(shape: Shape) -> float:
     """
     if shape.triangles is None:
         return 0.0
-    offsets = np.arange(0, shape.triangles.size + 1, 3)
-    mesh = working_mesh(MeshData.from_positions(shape.points, offsets, shape.triangles.reshape(-1)), "the shape")
+    mesh = working_mesh(MeshData.from_triangles(shape.points, shape.triangles), "the shape")
     return min(LARGEST, OF_SMALLEST * smallest_share(mesh.positions, mesh.triangles))

@@ -33,8 +33,7 @@ class KnownMesh(KnownShape):
     dimension = 3
 
     def __init__(self, positions: Float64, triangles: Int64, *, inside: bool = True) -> None:
-        offsets = 3 * np.arange(len(triangles) + 1)
-        surface = working_mesh(MeshData.from_positions(positions, offsets, triangles.reshape(-1)), "the shape")
+        surface = working_mesh(MeshData.from_triangles(positions, triangles), "the shape")
         self._given = positions, triangles
         positions, triangles = surface.positions + surface.origin, surface.triangles
         self.said: tuple[str, ...] = ()

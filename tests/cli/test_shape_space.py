@@ -167,6 +167,8 @@ def test_splits_by_names_and_as_published(tmp_path: Path) -> None:
         (("interpolate", "MODEL", "ball_0", "ball_9", "--out", "o"), "there is no shape ball_9"),
         (("interpolate", "MODEL", "ball_0", "no.ply", "--out", "o"), "no.ply: there is no such file"),
         (("interpolate", "MODEL", "ball_0", "bad.npy", "--out", "o"), "holds 3 numbers; a code of this space has 16"),
+        (("interpolate", "MODEL", "ball_0", "empty.npy", "--out", "o"), "empty.npy: cannot be read as an array"),
+        (("evaluate", "MODEL", ".", "--out", "none/o"), "none: is not a folder; make it"),
         (("sample", "MODEL", "ball_0", "--spread", "-1", "--out", "o"), "'-1' is not a number from 0 to 100"),
         (("encode", "balls/ball_0.ply", "balls/ball_0.ply", "--out", "o"), "not a space of `shape-space train`"),
         (("encode", "none.safetensors", "balls/ball_0.ply", "--out", "o"), "none.safetensors: No such file"),
@@ -184,6 +186,7 @@ def test_what_is_wrong_is_said_and_nothing_is_left(
 ) -> None:
     monkeypatch.chdir(balls)
     np.save("bad.npy", np.zeros(3))
+    Path("empty.npy").touch()
     assert main(["shape-space", *("balls.safetensors" if a == "MODEL" else a for a in arguments)]) == 2
     assert fault in capsys.readouterr().err
     assert not (balls / "o").exists()

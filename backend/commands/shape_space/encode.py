@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from backend.commands.parser import CommandError, Parser
-from backend.commands.shape_space.places import add_model, add_output, as_mesh, encoded, surface_at
+from backend.commands.shape_space.places import add_model, add_output, encoded, surface_at
 from backend.commands.shape_space.reports import at_work
 from backend.commands.shape_space.shapes import shape_of
 
@@ -24,6 +24,7 @@ def run(arguments: argparse.Namespace) -> int:
     from backend.geometry.io import write_ply
     from backend.surfaces.space.errors import errors_of
     from backend.surfaces.space.samples import NamedShape
+    from protocol.mesh import MeshData
 
     with at_work(arguments, [arguments.scan]) as task:
         named = NamedShape(str(arguments.scan), shape_of(arguments.scan))
@@ -38,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
             errors = errors_of(surface, named.shape)
         np.save(task.folder / "code.npy", place.code.astype(np.float32))
         (task.folder / "field.safetensors").write_bytes(task.space.field(place.code).to_bytes())
-        write_ply(task.folder / "surface.ply", as_mesh(surface))
+        write_ply(task.folder / "surface.ply", MeshData.from_triangles(*surface))
         task.report = {
             **place.told,
             "from_scan_percent": errors.from_shape,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backend.commands.interrupt import Interrupt
+from backend.commands.output import check_file
 from backend.commands.parser import Parser, whole_number
 from backend.commands.progress import Progress
 from backend.commands.shape_space.places import add_model, encoded, space_at
@@ -34,6 +35,8 @@ def add_arguments(parser: Parser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from backend.training.run import Run
 
+    if arguments.out is not None:
+        check_file(arguments.out)
     with Progress() as progress, Interrupt(progress.note, at_once=True):
         space = space_at(arguments)
         work = Run(next(space.network.parameters()).device, arguments.seed, on_progress=progress)
@@ -44,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
             held_out = {names[k] for k in split(names, arguments.split, 0)[1]}
         found = measured(space, shapes, work, arguments.resolution, held_out)
     sys.stdout.write(told(found))
-    if arguments.out:
+    if arguments.out is not None:
         report = {"model": str(arguments.model), "folder": str(arguments.folder), **found}
         arguments.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8", newline="\n")
     return 0

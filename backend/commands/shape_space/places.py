@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from backend.geometry.shape import Shape
     from backend.surfaces.space.model import ShapeSpace
     from backend.training.run import Run
-    from protocol.mesh import MeshData
 
 SHIPPED = "shipped"
 MODEL_HELP = "file of shape-space train; or shipped: the one that comes with the program, of a running fox"
@@ -114,21 +113,13 @@ def surface_at(space: ShapeSpace, code: Float64, resolution: int, work: Run) -> 
     return isosurface(space.field(code), 0.0, resolution, check=lambda: work.progress(0, 0))
 
 
-def as_mesh(surface: tuple[Float64, Int64]) -> MeshData:
-    import numpy as np
-
-    from protocol.mesh import MeshData
-
-    positions, triangles = surface
-    return MeshData.from_positions(positions, 3 * np.arange(len(triangles) + 1), triangles.reshape(-1))
-
-
 def write_frames(
     folder: Path, name: str, space: ShapeSpace, codes: Sequence[Float64], resolution: int, work: Run
 ) -> int:
     """The surfaces of codes as PLYs with a contact sheet; how many of them are empty."""
     from backend.evaluation.contact_sheet import contact_sheet
     from backend.geometry.io import write_ply
+    from protocol.mesh import MeshData
 
     meshes: list[MeshData] = []
     empty = 0
@@ -137,7 +128,7 @@ def write_frames(
             work.progress(number, len(codes))
             surface = surface_at(space, code, resolution, work)
             if len(surface[1]):
-                meshes.append(as_mesh(surface))
+                meshes.append(MeshData.from_triangles(*surface))
                 write_ply(folder / f"{name}_{number:04d}.ply", meshes[-1])
             else:
                 empty += 1
@@ -151,17 +142,12 @@ def write_frames(
 
 def _stored(path: Path, space: ShapeSpace) -> Float64 | None:
     """The code in a file; None where it holds something else, as a cloud."""
-    import numpy as np
+    from backend.geometry.array_format import read_array
 
-    try:
-        values = np.load(path)
-    except (ValueError, OSError) as error:
-        raise CommandError(f"{path}: not an array of NumPy ({error}); name a code.npy of shape-space encode") from error
+    values = read_array(path, "name a code.npy of shape-space encode")
     if values.ndim != 1:
         return None
     wanted = space.codes.shape[1]
-    if values.shape != (wanted,) or not np.isfinite(values).all():
-        raise CommandError(
-            f"{path}: holds {len(values)} numbers; a code of this space has {wanted}, all of them finite"
-        )
-    return np.asarray(values, np.float64)
+    if values.shape != (wanted,):
+        raise CommandError(f"{path}: holds {len(values)} numbers; a code of this space has {wanted}")
+    return values

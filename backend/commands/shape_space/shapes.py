@@ -59,26 +59,19 @@ def shape_of(path: Path) -> Shape:
 def _frames(folder: Path) -> list[NamedShape]:
     import numpy as np
 
+    from backend.geometry.array_format import read_array
     from backend.geometry.io import read_mesh
     from backend.geometry.shape import Shape
     from backend.surfaces.space.samples import NamedShape
 
-    try:
-        poses = np.load(folder / SEQUENCE)
-    except (ValueError, OSError) as error:
-        raise CommandError(f"{folder / SEQUENCE}: not an array of positions ({error}); save it with NumPy") from error
+    poses = read_array(folder / SEQUENCE, "export the sequence again")
     triangles = read_mesh(folder / SOURCE).triangles().astype(np.int64)
     if poses.ndim != 3 or poses.shape[2] != 3 or poses.shape[1] <= triangles.max() or len(poses) < FEWEST:
         raise CommandError(
             f"{folder / SEQUENCE}: has the shape {list(poses.shape)}; it must be [poses, vertices of {SOURCE}, 3] with "
             f"{FEWEST} poses at least"
         )
-    if not np.isfinite(poses).all():
-        raise CommandError(f"{folder / SEQUENCE}: holds positions that are no numbers; export the sequence again")
-    return [
-        NamedShape(f"frame_{number:04d}", Shape(pose.astype(np.float64), triangles=triangles))
-        for number, pose in enumerate(poses)
-    ]
+    return [NamedShape(f"frame_{number:04d}", Shape(pose, triangles=triangles)) for number, pose in enumerate(poses)]
 
 
 def split(names: Sequence[str], file: Path | None, hold_out: int) -> tuple[list[int], list[int]]:

@@ -8,10 +8,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING
 
 from backend.commands.interrupt import Interrupt
+from backend.commands.output import check_file
 from backend.commands.parser import CommandError, Parser, choice, seconds, whole_number
 from backend.commands.progress import Progress, duration
 from backend.commands.shape_space.shapes import shapes_in, split
@@ -94,20 +94,12 @@ class _Watch:
 def _check_out(out: Path, resumed: bool, force: bool) -> None:
     from backend.surfaces.space.model import checkpoints_of
 
-    if out.is_dir():
-        raise CommandError(f"{out}: is a folder; --out names a file for the space")
-    if not out.absolute().parent.is_dir():
-        raise CommandError(f"{out.parent}: is not a folder; make it, or choose another --out")
+    check_file(out)
     there = checkpoints_of(out).is_dir()
     if resumed and not there:
         raise CommandError(f"{out}: no training has left checkpoints for it; leave out --resume and --checkpoint")
     if (out.exists() or there) and not (resumed or force):
         raise CommandError(f"{out}: there is a training of it; add --resume to go on with it, or --force to replace it")
-    try:
-        with NamedTemporaryFile(dir=out.absolute().parent):
-            pass
-    except OSError as error:
-        raise CommandError(f"{out}: cannot be written ({error.strerror}); choose another --out") from error
 
 
 def _begun(
