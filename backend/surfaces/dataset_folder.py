@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,6 +28,8 @@ NAMES: Final[Mapping[str, Mapping[str, str]]] = {
     "sal": {"on": "Xtrain_on", "points": "Xtrain_out", "distances": "Ytrain_out", "normals": "Nrml"},
 }
 TEST: Final = ("Xtest", "Ytest")
+ARRAY: Final = re.compile(r"(?P<name>.+)_(?P<array>[XY]train(_on|_in|_out)?|[XY]test|Nrml)")
+TOLD_BY: Final = {"signed": "Xtrain_in", "sal": "Ytrain_out", "dist": "Ytrain", "unsigned": "Xtrain_out"}
 AGAIN: Final = "make the dataset again"
 LARGEST = 1e6  # units: no point of a dataset is so far away
 
@@ -59,24 +62,68 @@ def write_dataset(folder: Path, data: Dataset, name: str, source: Mapping[str, A
 
 def read_dataset(folder: Path) -> Dataset:
     """The dataset of a folder. Raises ``MeshError``, which names the file, for one that is missing or damaged."""
+    if not (folder / FACTS).exists() and folder.is_dir():
+        return _published(folder)
     facts = _facts(folder)
-    dimension, names = len(facts["low"]), NAMES[facts["mode"]]
+    arrays, tests = _arrays(folder, facts["name"], facts["mode"], facts["arrays"], len(facts["low"]))
+    frame = UnitFrame(np.array(facts["centre"], np.float64), float(facts["length"]))
+    low, high = np.array(facts["low"], np.float64), np.array(facts["high"], np.float64)
+    return Dataset(facts["mode"], frame, low, high, arrays, *tests, facts=facts["facts"])
+
+
+def _published(folder: Path) -> Dataset:
+    """A dataset of the published code, arrays alone. Their lengths and places are taken for those of the shape."""
+    files = sorted(folder.glob("*.npy"))
+    found = [known for known in (ARRAY.fullmatch(path.stem) for path in files) if known is not None]
+    there = {known["array"] for known in found}
+    mode = next((mode for mode, array in TOLD_BY.items() if array in there), None)
+    if mode is None:
+        raise MeshError(
+            f"{folder}: holds no {FACTS} and no arrays of the 1-Lipschitz paper's code, so it is no dataset; name a "
+            "folder of `dataset`"
+        )
+    names = sorted({known["name"] for known in found})
+    if len(names) > 1:
+        raise MeshError(
+            f"{folder}: holds arrays of several shapes ({', '.join(names[:4])}); put those of one into a folder of "
+            "their own"
+        )
+    points = NAMES[mode].get("outside") or NAMES[mode]["points"]
+    width = read_array(folder / f"{names[0]}_{points}.npy", AGAIN, LARGEST).shape[-1:]
+    arrays, tests = _arrays(folder, names[0], mode, there, 2 if width == (2,) else 3)
+    on = arrays["on"] if "on" in arrays else arrays["points"][arrays["distances"] == 0.0]
+    if not len(on):
+        raise MeshError(f"{folder}: none of its points is on the shape, at distance 0; {AGAIN}")
+    frame = UnitFrame.around(on)
+    distances = np.abs if mode in ("sal", "unsigned") else np.asarray  # some of these are signed there
+    for key, values in arrays.items():
+        if key == "distances":
+            arrays[key] = distances(values) / frame.length
+        elif key != "normals":
+            arrays[key] = frame.enter(values)
+    if tests[0] is not None and tests[1] is not None:
+        tests = frame.enter(tests[0]), distances(tests[1]) / frame.length
+    return Dataset(mode, frame, on.min(axis=0), on.max(axis=0), arrays, *tests, facts={"input": str(folder)})
+
+
+def _arrays(
+    folder: Path, name: str, mode: str, there: Collection[str], dimension: int
+) -> tuple[dict[str, Float64], tuple[Float64 | None, Float64 | None]]:
+    """The arrays of a mode, and the points and distances of the test set."""
+    names = NAMES[mode]
     count: dict[str, int] = {}  # rows of points, which their distances and normals must have, too
     arrays = {}
-    for key in ARRAYS[facts["mode"]]:
-        if key == "normals" and names[key] not in facts["arrays"]:
+    for key in ARRAYS[mode]:
+        if key == "normals" and names[key] not in there:
             continue
         width = None if key == "distances" else dimension
         rows = count.get({"distances": "points", "normals": "on"}.get(key, ""))
-        arrays[key] = _array(folder, facts["name"], names[key], width, rows)
+        arrays[key] = _array(folder, name, names[key], width, rows)
         count[key] = len(arrays[key])
-    test_points = test_distances = None
-    if TEST[0] in facts["arrays"]:
-        test_points = _array(folder, facts["name"], TEST[0], dimension, None)
-        test_distances = _array(folder, facts["name"], TEST[1], None, len(test_points))
-    frame = UnitFrame(np.array(facts["centre"], np.float64), float(facts["length"]))
-    low, high = np.array(facts["low"], np.float64), np.array(facts["high"], np.float64)
-    return Dataset(facts["mode"], frame, low, high, arrays, test_points, test_distances, facts=facts["facts"])
+    if TEST[0] not in there:
+        return arrays, (None, None)
+    test_points = _array(folder, name, TEST[0], dimension, None)
+    return arrays, (test_points, _array(folder, name, TEST[1], None, len(test_points)))
 
 
 def _facts(folder: Path) -> dict[str, Any]:

@@ -57,6 +57,34 @@ def test_the_names_are_those_of_the_paper(tmp_path: Path) -> None:
         assert {p.stem for p in folder.glob("*.npy")} == {f"r_{name}" for name in {*names, "Xtest", "Ytest"}}
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_folders_of_the_published_code_are_read(tmp_path: Path, mode: str) -> None:
+    """Arrays alone, in lengths of their own, distances of ``sal`` with a sign."""
+    data = made(a_rectangle(), mode, FEW)
+    write_dataset(tmp_path, data, "r")
+    (tmp_path / FACTS).unlink()
+    for path in tmp_path.glob("r_*.npy"):
+        if "Nrml" not in path.name:
+            np.save(path, (-0.5 if mode == "sal" and "_Y" in path.name else 0.5) * np.load(path))
+    back = read_dataset(tmp_path)
+    assert (back.mode, set(back.arrays)) == (mode, set(data.arrays))
+    assert back.frame.length == pytest.approx(0.5, rel=0.02)  # 300 points nearly reach the corners
+    for name, values in back.arrays.items():
+        if name == "distances":
+            np.testing.assert_allclose(values * back.frame.length, data.arrays[name] / 2, atol=1e-6)
+        elif name == "normals":
+            np.testing.assert_allclose(values, data.arrays[name], atol=1e-6)
+        else:
+            np.testing.assert_allclose(back.frame.leave(values), data.arrays[name] / 2, atol=1e-6)
+    assert back.test_points is not None
+    assert back.test_distances is not None
+    assert data.test_distances is not None
+    np.testing.assert_allclose(back.test_distances * back.frame.length, data.test_distances / 2, atol=1e-6)
+    np.save(tmp_path / "s_Xtrain.npy", np.zeros((3, 2)))
+    with pytest.raises(MeshError, match="holds arrays of several shapes"):
+        read_dataset(tmp_path)
+
+
 def without(name: str) -> Callable[[Path], None]:
     return lambda folder: (folder / name).unlink()
 
@@ -79,7 +107,7 @@ def with_nan(values: np.ndarray) -> np.ndarray:
 
 
 FAULTS: list[tuple[Callable[[Path], object], str]] = [
-    (without(FACTS), "holds no dataset.json, so it is no dataset"),
+    (lambda folder: [path.unlink() for path in folder.iterdir()], "holds no dataset.json and no arrays of"),
     (lambda folder: (folder / FACTS).write_text("{"), "dataset.json: cannot be read"),
     (lambda folder: (folder / FACTS).write_text("[]"), "is not of format tweenfield-dataset-1"),
     (said(format="other"), "is not of format tweenfield-dataset-1"),
