@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -20,8 +20,6 @@ from backend.surfaces.surface_method import SurfaceMethod
 from backend.training.checkpoints import Checkpoints
 from backend.training.run import Run
 from protocol.settings import SettingError, SettingValue
-
-SLOPE = 1.3  # longest gradient of a field that no network bounds: the eikonal loss keeps it near 1
 
 
 @dataclass(frozen=True)
@@ -60,20 +58,16 @@ def fit_shape(shape: Shape | Dataset, request: FitRequest, run: Run, checkpoints
     }
 
     def as_field(network: DistanceNetwork) -> DistanceField:
-        return DistanceField(
-            network,
-            data.frame,
-            data.low,
-            data.high,
-            signed,
-            level=method.level(signed, settings) * data.frame.length,
-            slope=1.0 if method.bounded else SLOPE,
-            bounded=method.bounded,
-            facts=facts,
+        level = method.level(signed, settings) * data.frame.length
+        found = DistanceField(
+            network, data.frame, data.low, data.high, signed, level, bounded=method.bounded, facts=facts
         )
+        return found if method.bounded else found.measured()
 
     with _previews_of_fields(run, as_field):
         network = method.fit(data, signed, settings, run, checkpoints)
+    if run.facts.get("training_steps") == 0 < settings.steps:
+        run.warn("the time was over before the training began, so the surface is a guess; give it more time")
     seconds = {"seconds": time.monotonic() - started, "cpu_seconds": time.process_time() - started_cpu}
     phases = {name: {"seconds": wall, "cpu_seconds": cpu} for name, (wall, cpu) in run.phase_seconds.items()}
     told = {"warnings": list(run.warnings), "said": list(run.said), "phases": phases}
@@ -111,7 +105,7 @@ def _dataset(shape: Shape | Dataset, mode: str, method: SurfaceMethod, run: Run)
 
 
 @contextmanager
-def _previews_of_fields(run: Run, as_field: Any) -> Iterator[None]:
+def _previews_of_fields(run: Run, as_field: Callable[[DistanceNetwork], DistanceField]) -> Iterator[None]:
     """Within, what a method shows, a network, is passed on as a field."""
     outer = run.on_preview
     if outer is not None:

@@ -46,6 +46,7 @@ class Orthogonal(DistanceNetwork):
             "dimension": dimension, "width": width, "depth": depth, "group": group, "iterations": iterations
         }  # fmt: skip
         self._group, self._iterations = group or width, iterations
+        self._groups = width // self._group  # of a layer
         self.first = Parameter(torch.empty(width, dimension))
         self.weight = Parameter(torch.empty(depth - 1, width, width))
         self.bias = Parameter(torch.empty(depth, width))
@@ -77,14 +78,14 @@ class Orthogonal(DistanceNetwork):
         maps, head = self._layers()
         x, orders = points, []
         for matrix, bias in zip(maps, self.bias, strict=True):
-            groups = functional.linear(x, matrix, bias).reshape(len(points), -1, self._group)
+            groups = functional.linear(x, matrix, bias).reshape(len(points), self._groups, self._group)
             groups, order = groups.sort(dim=2)
             orders.append(order)
-            x = groups.reshape(len(points), -1)
+            x = groups.flatten(1)
         row = head.expand(len(points), -1)  # [N, n]: d value / d x behind a layer
         for matrix, order in zip(reversed(maps), reversed(orders), strict=True):
             back = torch.zeros_like(order, dtype=row.dtype).scatter(2, order, row.reshape(order.shape))
-            row = back.reshape(len(points), -1) @ matrix
+            row = back.flatten(1) @ matrix
         return x @ head + self.offset, row
 
     def form(self) -> Mapping[str, Any]:
@@ -110,13 +111,13 @@ class Orthogonal(DistanceNetwork):
 
     def _sorted(self, values: Tensor) -> Tensor:
         """The numbers [N, n] of every group in rising order."""
-        groups = values.reshape(len(values), -1, self._group)
+        groups = values.reshape(len(values), self._groups, self._group)
         if self._group == 2:
             low, high = groups.unbind(2)
             groups = torch.stack([torch.minimum(low, high), torch.maximum(low, high)], dim=2)
         else:
             groups = groups.sort(dim=2)[0]
-        return groups.reshape(len(values), -1)
+        return groups.flatten(1)
 
 
 def orthogonalised(matrices: Tensor, iterations: int) -> Tensor:

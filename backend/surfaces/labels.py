@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from backend.geometry.arrays import Float64
-from backend.surfaces.beyond import KNOWN, is_beyond
 from backend.surfaces.dataset import Dataset
+from backend.surfaces.step_samples import BOX
 from backend.training.run import Run
 
 ALL_OVER = 0.2  # of the points, drawn all over the cube where the shape is known
@@ -22,7 +22,7 @@ def labels_in_reach(data: Dataset, run: Run) -> tuple[Float64, Float64]:
     beyond the cube are left out, since the field is continued there. Others are drawn in the cube, and along the shape.
     """
     points, distances = data.arrays["points"], data.arrays["distances"]
-    inside = ~is_beyond(points)
+    inside = (np.abs(points) <= BOX).all(axis=1)
     if not inside.any():
         return points, distances
     points, distances = points[inside], distances[inside]
@@ -30,7 +30,7 @@ def labels_in_reach(data: Dataset, run: Run) -> tuple[Float64, Float64]:
         return points, distances
     rng = np.random.default_rng(run.seed)
     on, _ = data.shape.on_surface(round(BESIDE * len(points)), rng)
-    all_over = rng.uniform(-KNOWN, KNOWN, (round(ALL_OVER * len(points)), data.dimension))
+    all_over = rng.uniform(-BOX, BOX, (round(ALL_OVER * len(points)), data.dimension))
     more = np.concatenate([on + OFF * rng.normal(size=on.shape), all_over])
     found = [distances]
     for start in range(0, len(more), BATCH):

@@ -14,7 +14,7 @@ from torch import Tensor
 from backend.fields.distance_mlp import DistanceMlp, sine_start_
 from backend.fields.distance_network import DistanceNetwork
 from backend.geometry.shape import UnitFrame
-from backend.surfaces.beyond import KNOWN, is_beyond
+from backend.surfaces.beyond import ROOM, Around
 from backend.surfaces.distance_field import DistanceField
 from backend.surfaces.queries.isosurface import isosurface
 from tests.geometry.test_isosurface import assert_closed
@@ -41,6 +41,11 @@ class _Half(DistanceNetwork):
         return {}
 
 
+def around(field: DistanceField) -> Around:
+    """The box in which its network is asked."""
+    return Around(field.frame.enter(field.low) - ROOM, field.frame.enter(field.high) + ROOM)
+
+
 def sine_field() -> DistanceField:
     """A network as it starts: waves without end."""
     network = DistanceMlp(3, 32, 2, "sine", None)
@@ -52,9 +57,10 @@ def sine_field() -> DistanceField:
 def test_no_wave_of_it_is_a_surface_out_there() -> None:
     field = sine_field()
     points = np.random.default_rng(0).normal(0.0, 8.0, (2000, 3)) + field.frame.centre
-    away = np.linalg.norm(np.maximum(np.abs(field.frame.enter(points)) - KNOWN, 0.0), axis=1) * field.frame.length
+    inward, box = field.frame.enter(points), around(field)
+    away = field.frame.length * np.linalg.norm(inward - np.clip(inward, box.low, box.high), axis=1)
     assert (away > 0.0).mean() > 0.5
-    assert (field.values(points) > 0.0)[away > 0.0].all()
+    assert (field.values(points) >= away - 1e-5)[away > 0.0].all()
 
 
 @pytest.mark.parametrize("bounded", [True, False])
@@ -64,8 +70,9 @@ def test_its_gradient_is_that_of_its_values(bounded: bool) -> None:
     values, gradients = field.values_and_gradients(points)
     np.testing.assert_allclose(values, field.values(points), atol=1e-5)
     step = 1e-2
-    inward = np.abs(field.frame.enter(points))
-    smooth = (np.abs(inward - KNOWN).min(axis=1) > step) & is_beyond(inward)
+    inward, box = field.frame.enter(points), around(field)
+    sides = np.concatenate([inward - box.low, inward - box.high], axis=1)
+    smooth = (np.abs(sides).min(axis=1) > step) & box.beyond(inward)
     slopes = [(field.values(points + move) - field.values(points - move)) / (2 * step) for move in step * np.eye(3)]
     off = np.linalg.norm(gradients - np.stack(slopes, axis=1), axis=1)[smooth]
     # Bounded, it may change from one of two fields to the other on the way; else the foot is held still.
@@ -84,9 +91,8 @@ def test_bounded_it_stays_below_the_distance_and_1_lipschitz(field: DistanceFiel
     values = half.values(points)
     assert (values <= exact + 1e-5)[exact > 0.0].all()
     assert (values >= 0.5 * exact - 1e-5).all()
-    assert (
-        values[is_beyond(field.frame.enter(points))].mean() > 0.7 * exact[is_beyond(field.frame.enter(points))].mean()
-    )
+    beyond = around(field).beyond(field.frame.enter(points))
+    assert values[beyond].mean() > 0.7 * exact[beyond].mean()
     near = points + rng.normal(0.0, 0.3, points.shape)
     assert (np.abs(half.values(near) - values) <= np.linalg.norm(near - points, axis=1) + 1e-5).all()
 

@@ -17,6 +17,7 @@ from backend.surfaces.queries.lattice import lattice_for
 from protocol.settings import SettingError
 from tests.geometry.test_isosurface import assert_closed, assert_same_surface, full_grid
 from tests.surfaces.analytic import balls, ring
+from tests.surfaces.test_far_values import sine_field
 
 LEVELS = [-0.2, 0.0, 0.3, 1.0]
 DISCS = ((0.0, 0.0, 1.0), (3.0, 0.0, 0.5), (0.0, 2.5, 0.3))
@@ -55,6 +56,22 @@ def test_passing_over_blocks_is_exact_and_cheap() -> None:
         grid = Grid(lattice.low, lattice.cell, (x, y, z))
         assert_same_surface(narrow, full_grid(lambda points, f=field: f.values(points) - 0.1, grid, slope=1.0))
         assert spent < most * np.prod(lattice.counts + 1)
+
+
+def test_a_network_without_a_bound_is_asked_how_steep_it_is() -> None:
+    """Then nothing is missed either, however wild it is."""
+    field = sine_field().measured()
+    points = np.random.default_rng(1).uniform(field.low, field.high, (20_000, 3))
+    steepest = np.linalg.norm(field.values_and_gradients(points)[1], axis=1).max()
+    assert steepest < field.slope < 1.5 * steepest
+    for level in (0.0, 0.05, -0.05):
+        lattice = lattice_for(field, [level], 32)
+        x, y, z = (int(count) for count in lattice.counts)
+        grid = Grid(lattice.low, lattice.cell, (x, y, z))
+        every = full_grid(lambda points, below=level: field.values(points) - below, grid, slope=field.slope)
+        found = isosurface(field, level, 32)
+        assert (len(found[0]), len(found[1])) == (len(every[0]), len(every[1]))
+        assert max(off.max() for off in nearest_distances(found[0], every[0])) < 1e-6  # batches are rounded otherwise
 
 
 def test_levels_share_what_they_ask() -> None:

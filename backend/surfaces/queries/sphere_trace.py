@@ -71,8 +71,8 @@ def sphere_trace(
         side[rows[new]] = np.where(values[new] < 0.0, -1.0, 1.0)
         free = side[rows] * values  # how far nothing is
         overstepped[rows] |= free < -ROUNDING * field.diagonal
+        arrived = free <= close * field.diagonal + field.slope * spread[rows] * distance[rows]
         free = free / field.slope - spread[rows] * distance[rows]
-        arrived = free <= close * field.diagonal
         hit[rows[arrived]] = True
         rows, free = rows[~arrived], free[~arrived]
         distance[rows] += free / (1.0 + spread[rows])

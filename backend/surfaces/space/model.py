@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,18 +20,16 @@ from backend import data
 from backend.geometry.arrays import Float64
 from backend.geometry.shape import UnitFrame
 from backend.methods.state import load_weights, weights_of
-from backend.surfaces.beyond import KNOWN
 from backend.surfaces.distance_field import DistanceField
 from backend.surfaces.space.network import SpaceNetwork
 from backend.surfaces.space.settings import SpaceSettings
+from backend.surfaces.step_samples import BOX
 from backend.training.checkpoints import checkpoint_named, load_checkpoint
 from protocol.settings import SettingError
 
 FORMAT = "tweenfield-space-1"
 SHIPPED = Path(data.__file__).parent / "fox_space.safetensors"
 MARGIN = 0.05  # of the box of all shapes, in its longest side: other codes may reach farther
-PROBES = 2048  # points at which the slope is measured
-STEEPER = 1.5  # and it may be this many times steeper elsewhere
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,15 +72,12 @@ class ShapeSpace:
     @property
     def box(self) -> tuple[Float64, Float64]:
         """Low and high corner [3] in the frame: where the network is asked, so where distances are to be right."""
-        return np.full(3, -KNOWN), np.full(3, KNOWN)
+        return np.full(3, -BOX), np.full(3, BOX)
 
     def field(self, code: Float64) -> DistanceField:
         """The distance of a code [C] in object space."""
         network = self.network.at(torch.as_tensor(code, dtype=torch.float32, device=self._device)).at_rest()
-        found = DistanceField(network, self.frame, self.low, self.high, facts={"method": "shape_space"})
-        probes = np.random.default_rng(0).uniform(self.low, self.high, (PROBES, 3))
-        steepest = float(np.linalg.norm(found.values_and_gradients(probes)[1], axis=1).max())
-        return replace(found, slope=max(STEEPER * steepest, 1.0))
+        return DistanceField(network, self.frame, self.low, self.high, facts={"method": "shape_space"}).measured()
 
     def random_steps(self, count: int, seed: int) -> Float64:
         """Random steps [count, C] from any code, normal and spread like the codes of the trained shapes."""
