@@ -48,8 +48,8 @@ def add_arguments(parser: Parser) -> None:
         "--method",
         metavar="NAME",
         type=choice(*METHODS),
-        help=f"{', '.join(METHODS)}; default: igr, full-information for a field without sign, and for a dataset the "
-        "method that trains on it",
+        help=f"{', '.join(METHODS)}; default: igr, full-information for curves and for a field without sign, and for "
+        "a dataset the method that trains on it",
     )
     add("--mode", metavar="M", type=choice(*MODES), help="signed, unsigned or auto (the default): signed where it can")
     add("--preset", metavar="P", help="fast (the default) or paper")
@@ -180,6 +180,8 @@ def _method_for(shape: Shape | Dataset, mode: str) -> str:
 
     if isinstance(shape, Dataset):
         return BY_DATASET[shape.mode]
+    if shape.kind == "polyline":
+        return "full-information"
     signed = mode == "signed" or (mode == "auto" and (shape.kind == "cloud" or known_shape(shape, Run()).signed))
     return "igr" if signed else "full-information"
 

@@ -59,6 +59,8 @@ def geometric_(mlp: Mlp, radius: float, generator: torch.Generator) -> None:
         last.bias.fill_(-radius)
 
 
-def sine_start_(mlp: Mlp, frequency: float, generator: torch.Generator) -> None:
-    """Weights for sine layers, ``frequency`` in radians per unit of length."""
-    sine_(mlp, torch.full((mlp.shape.inputs,), frequency), generator)
+def sine_start_(mlp: Mlp, frequency: float, generator: torch.Generator, lowest: float | None = None) -> None:
+    """Weights for sine layers, ``frequency`` in radians per unit of length; from ``lowest`` on by equal ratios."""
+    least = frequency if lowest is None else min(lowest, frequency)
+    ratios = torch.linspace(math.log(least), math.log(frequency), mlp.shape.width).exp()
+    sine_(mlp, ratios[:, None], generator)

@@ -154,8 +154,9 @@ def lecun_normal_(mlp: Mlp, generator: torch.Generator) -> None:
 def sine_(mlp: Mlp, frequencies: Tensor, generator: torch.Generator) -> None:
     """Weights for sine layers (SIREN, Sitzmann et al., NeurIPS 2020, section 3.2), frequencies folded into them.
 
-    ``frequencies`` [inputs], radians per unit of each input: the first layer is N(0, frequency^2), so that a network
-    of one hidden layer is a set of random Fourier features; later layers U(-sqrt(6 / n), sqrt(6 / n)); phases random.
+    ``frequencies``, radians per unit, [inputs] of each input or [width, 1] of each feature: the first layer is
+    N(0, frequency^2), so that a network of one hidden layer is a set of random Fourier features; later layers
+    U(-sqrt(6 / n), sqrt(6 / n)); phases random.
     """
     with torch.no_grad():
         for index in range(len(mlp.layers)):

@@ -29,6 +29,8 @@ from backend.training.run import Run
 from backend.training.schedule import Cosine
 from protocol.settings import SettingValue
 
+LEAST = 0.3  # that a label counts, however far
+
 
 @dataclass(frozen=True)
 class FullInformationSettings:
@@ -40,10 +42,10 @@ class FullInformationSettings:
     width: int = setting(128, "Width of the network's layers", minimum=8, maximum=2048)
     depth: int = setting(3, "Hidden layers of the network", minimum=1, maximum=32)
     frequency: float = setting(
-        4.0, "Detail that sines start with in space", minimum=0.1, maximum=1000.0, unit="radians per unit"
+        24.0, "Finest detail that sines start with in space", minimum=0.1, maximum=1000.0, unit="radians per unit"
     )
     frequency_2d: float = setting(
-        35.0, "Detail that sines start with in the plane", minimum=0.1, maximum=1000.0, unit="radians per unit"
+        240.0, "Finest detail that sines start with in the plane", minimum=0.1, maximum=1000.0, unit="radians per unit"
     )
     learning_rate: float = setting(5e-3, "Learning rate at the start", minimum=1e-7, maximum=1.0)
     final_rate: float = setting(1e-5, "Learning rate at the end", minimum=0.0, maximum=1.0)
@@ -52,7 +54,7 @@ class FullInformationSettings:
     )
     nearness: float = setting(
         0.1,
-        "Distance from where one counts for less, in inverse proportion; 0: all count alike",
+        "Distance from where one counts for less, down to a third; 0: all count alike",
         minimum=0.0,
         maximum=100.0,
         unit="units",
@@ -99,8 +101,6 @@ class FullInformation(SurfaceMethod):
     ) -> DistanceNetwork:
         generator = torch.Generator().manual_seed(run.seed)
         frequency = settings.frequency_2d if data.dimension == 2 else settings.frequency
-        network = started(settings.network, data.dimension, settings.width, settings.depth, frequency, generator)
-        network = network.to(run.device)
         with run.phase("labelling"):
             points, exact = (
                 torch.as_tensor(part, dtype=torch.float32).to(run.device) for part in labels_in_reach(data, run)
@@ -108,7 +108,10 @@ class FullInformation(SurfaceMethod):
         wanted = exact if signed else exact.abs()
         weights = torch.ones_like(exact)
         if settings.nearness > 0.0:
-            weights = settings.nearness / exact.abs().clamp(min=settings.nearness)
+            weights = (settings.nearness / exact.abs().clamp(min=settings.nearness)).clamp(min=LEAST)
+        network = started(settings.network, points, wanted, settings.width, settings.depth, frequency, generator).to(
+            run.device
+        )
         draw = StepSamples(run.seed, run.device)
 
         def loss_of_step(step: int) -> Tensor:

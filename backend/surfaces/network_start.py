@@ -11,25 +11,34 @@ from backend.fields.distance_network import DistanceNetwork
 from backend.fields.mlp import Mlp
 
 NETWORKS = ("siren", "mlp", "lipschitz")
+LOWEST = 2.0  # radians per unit that sines start with: about one wave over the box
 REACH = 1.2  # of the box in which a start is a ball, from the middle
+SOLVED = 20_000  # labels that a start is solved for
 PLACES = 4096  # points at which it is fitted to one
 RIDGE = 1e-6  # of the mean squared feature
 
 
 def started(
-    kind: str, dimension: int, width: int, depth: int, frequency: float, generator: torch.Generator
+    kind: str, points: Tensor, wanted: Tensor, width: int, depth: int, frequency: float, generator: torch.Generator
 ) -> DistanceNetwork:
-    """One of ``NETWORKS``; ``frequency`` in radians per unit, for sine layers."""
+    """One of ``NETWORKS``, on the CPU. Sines, up to ``frequency`` radians per unit, are already the rough shape.
+
+    The last layer is solved for the first of the distances ``wanted`` [N] at ``points`` [N, D].
+    """
+    dimension = points.shape[1]
+    some = points[:SOLVED].cpu(), wanted[:SOLVED].cpu()
     if kind == "mlp":
         plain = DistanceMlp(dimension, width, depth, "relu", None)
         geometric_(plain.mlp, 0.5, generator)
         return plain
     if kind == "siren":
         sines = DistanceMlp(dimension, width, depth, "sine", None)
-        sine_start_(sines.mlp, frequency, generator)
+        sine_start_(sines.mlp, frequency, generator, LOWEST)
+        solve_last_(sines.mlp, *some)
         return sines
     bounded = DistanceLipschitz(dimension, width, depth, "sine")
-    sine_start_(bounded.bounded.mlp, frequency, generator)
+    sine_start_(bounded.bounded.mlp, frequency, generator, LOWEST)
+    solve_last_(bounded.bounded.mlp, *some)
     bounded.bounded.bound_()
     return bounded
 

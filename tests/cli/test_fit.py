@@ -190,8 +190,8 @@ def test_the_method_is_chosen_by_what_is_given(tmp_path: Path, drawing: Path, mo
     (tmp_path / "open.obj").write_text("v 0 0 0\nv 1 0 0\nv 1 1 0\nl 1 2 3\n")
     quick = ("--set", "steps=2", "--set", "width=8", "--resolution", "16", "--out", "out")
     for given, method, mode in (
-        (("drawing.obj",), "igr", "signed"),
-        (("drawing.obj", "--mode", "unsigned"), "full_information", "unsigned"),
+        (("drawing.obj",), "full_information", "signed"),
+        (("drawing.obj", "--kind", "cloud"), "igr", "signed"),
         (("open.obj",), "full_information", "unsigned"),
     ):
         assert main(["fit", *given, *quick]) == 0

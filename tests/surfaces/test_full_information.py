@@ -21,10 +21,10 @@ SMALL: dict[str, Any] = {"steps": 300, "width": 48, "depth": 2, "batch": 256, "f
 
 
 def fitted(
-    shape: Labelled, signed: bool = True, checkpoints: Checkpoints | None = None, **changes: Any
+    shape: Labelled, signed: bool = True, checkpoints: Checkpoints | None = None, count: int = 6000, **changes: Any
 ) -> DistanceNetwork:
     settings = FullInformationSettings(**(SMALL | changes))
-    return FullInformation().fit(shape.dataset("dist"), signed, settings, Run(), checkpoints)
+    return FullInformation().fit(shape.dataset("dist", count), signed, settings, Run(), checkpoints)
 
 
 def values(network: DistanceNetwork, shape: Labelled) -> tuple[Any, Any]:
@@ -50,13 +50,13 @@ def test_a_field_without_sign_is_nowhere_negative_but_for_its_error() -> None:
 
 
 def test_the_eikonal_loss_brings_gradients_to_length_1() -> None:
-    """Where few distances are known, beyond the nearest ones."""
+    """Where few distances are known."""
     lengths = []
     for weight in (0.0, 0.1):
-        network = fitted(RING, eikonal=weight, nearness=0.02)
+        network = fitted(RING, count=60, eikonal=weight)
         points = torch.as_tensor(RING.places()[0], dtype=torch.float32)
         lengths.append((network.value_and_gradient(points)[1].norm(dim=1) - 1.0).abs().mean().item())
-    assert lengths[1] < 0.5 * lengths[0]
+    assert lengths[1] < 0.25 * lengths[0]
 
 
 def test_the_lipschitz_network_rests_as_a_plain_one_and_is_stored_as_such() -> None:
