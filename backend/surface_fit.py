@@ -14,7 +14,7 @@ from backend.fields.distance_network import DistanceNetwork
 from backend.geometry.shape import Shape
 from backend.surfaces.dataset import Dataset
 from backend.surfaces.distance_field import DistanceField
-from backend.surfaces.extraction import dataset_of, known_shape
+from backend.surfaces.extraction import Counts, dataset_of, known_shape
 from backend.surfaces.registry import get_surface_method, surface_methods, surface_spec
 from backend.surfaces.surface_method import SurfaceMethod
 from backend.training.checkpoints import Checkpoints
@@ -101,7 +101,8 @@ def _dataset(shape: Shape | Dataset, mode: str, method: SurfaceMethod, run: Run)
         raise SettingError(f"{method.name} makes {able} fields only{reason}; choose {others}{remedy}")
     if kind == "unsigned":
         known = known.without_inside()
-    return dataset_of(known, shape, method.needs[kind], run), kind == "signed"
+    counts = Counts(test=0)  # measured against the shape itself
+    return dataset_of(known, shape, method.needs[kind], run, counts), kind == "signed"
 
 
 @contextmanager

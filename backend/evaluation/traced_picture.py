@@ -12,6 +12,7 @@ from backend.evaluation.camera import Camera, camera_from, choose_camera, choose
 from backend.evaluation.contact_sheet import CLAY, linear
 from backend.evaluation.render import BACKGROUND_BOTTOM, BACKGROUND_TOP, light, to_image
 from backend.geometry.arrays import Flags, Float64
+from backend.geometry.triangles import unit
 from backend.surfaces.distance_field import DistanceField
 from backend.surfaces.queries.isosurface import isosurface
 from backend.surfaces.queries.lattice import Check
@@ -138,9 +139,7 @@ class _Scene:
         rows = np.flatnonzero(trace.hit)
         if len(rows):
             points = self._camera.eye + trace.distance[rows, None] * rays[rows]
-            gradient = self._field.values_and_gradients(points)[1]
-            normal = gradient / np.maximum(np.linalg.norm(gradient, axis=1, keepdims=True), 1e-12)
-            normals[rows] = normal
+            normals[rows] = normal = unit(self._field.values_and_gradients(points)[1])
             paint = np.tile(self._paint, (len(rows), 1))
             colour[rows] = light(self._up, self._camera, rays[rows], normal, paint, self._open(points, normal))
         return colour, normals, trace.hit

@@ -10,6 +10,7 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from backend.geometry.arrays import Float64, Int64
+from backend.geometry.cells import cells_of, means_of
 from backend.geometry.triangles import unit
 
 AROUND = 12  # points that a normal is estimated from
@@ -58,22 +59,14 @@ def thinned(points: Float64, most: int) -> Int64:
     """Numbers of at most ``most`` points [N, D], evenly spread: those in the middle of cubic cells."""
     if len(points) <= most:
         return np.arange(len(points))
+    corner = points.min(axis=0)
     low, high = 0.0, float(np.ptp(points, axis=0).max())
     for _ in range(30):
         side = (low + high) / 2
-        low, high = (side, high) if _cells(points, side)[0] > most else (low, side)
-    count, cell = _cells(points, high)
-    shares = np.maximum(np.bincount(cell, minlength=count), 1)
-    middle = np.stack([np.bincount(cell, column, count) / shares for column in points.T], axis=1)
-    order = np.lexsort((np.linalg.norm(points - middle[cell], axis=1), cell))
+        low, high = (side, high) if cells_of(points, corner, side).max() >= most else (low, side)
+    cell = cells_of(points, corner, high)
+    order = np.lexsort((np.linalg.norm(points - means_of(points, cell)[cell], axis=1), cell))
     return np.asarray(order[np.unique(cell[order], return_index=True)[1]])
-
-
-def _cells(points: Float64, side: float) -> tuple[int, Int64]:
-    """Number of cubic cells that hold points, and the cell of every point [N]."""
-    corners = np.floor((points - points.min(axis=0)) / side).astype(np.int64)
-    found, cell = np.unique(corners, axis=0, return_inverse=True)
-    return len(found), cell.reshape(-1)
 
 
 def _dipoles(points: Float64) -> Float64:

@@ -38,6 +38,21 @@ class SurfaceSampler:
         return interpolate(self._positions, self._triangles, faces, barycentric), faces, barycentric
 
 
+def sample_segments(
+    positions: Float64,  # [W, D]
+    segments: Integers,  # [S, 2]
+    n: int,
+    rng: np.random.Generator,
+) -> tuple[Float64, Int64]:
+    """``n`` points uniform by length: points [n, D] and their segments [n]."""
+    start = positions[segments[:, 0]]
+    along = positions[segments[:, 1]] - start
+    reach = np.cumsum(np.linalg.norm(along, axis=1))
+    chosen = np.searchsorted(reach, rng.random(n) * reach[-1], side="right")
+    chosen = np.minimum(chosen, len(reach) - 1).astype(np.int64)
+    return start[chosen] + rng.random((n, 1)) * along[chosen], chosen
+
+
 def interpolate(
     values: Float64,  # [W, ...]
     triangles: Integers,  # [T, 3]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 import igl
 import numpy as np
 from scipy.spatial import cKDTree
@@ -35,7 +37,7 @@ class KnownCloud(KnownShape):
 
     exact = False
 
-    def __init__(self, points: Float64, normals: Float64 | None, run: Run, *, inside: bool = True) -> None:
+    def __init__(self, points: Float64, normals: Float64 | None, run: Run) -> None:
         self.dimension = points.shape[1]
         self.points = points
         self.spacing = spacing(points)  # [N]
@@ -57,8 +59,8 @@ class KnownCloud(KnownShape):
             self.said = (*self.said, "the normals of the cloud point inwards; they are taken the other way round")
         self._jump = max(float(np.median(behind - before)), TINY)
         solid = (behind > INSIDE * self._jump) & (before < (1.0 - INSIDE) * self._jump)
-        self.signed = inside and float(solid.mean()) >= SOLID
-        if inside and not self.signed:
+        self.signed = float(solid.mean()) >= SOLID
+        if not self.signed:
             self.said = (*self.said, "the cloud bounds nothing (it is a sheet, or all but open), so it has no inside")
 
     def on_surface(self, count: int, rng: np.random.Generator) -> tuple[Float64, Float64 | None]:
@@ -77,7 +79,9 @@ class KnownCloud(KnownShape):
     def without_inside(self) -> KnownCloud:
         if not self.signed:
             return self
-        return KnownCloud(self.points, self.normals, Run(), inside=False)
+        bare = copy(self)
+        bare.signed, bare.said = False, ()
+        return bare
 
     def _to_discs(self, points: Float64) -> tuple[Float64, Float64]:
         """Distance from points [M, D] to the nearest disc, and the height above it, each [M]."""

@@ -9,6 +9,8 @@ from backend.geometry.arrays import Float64, Int64
 from backend.geometry.check import count as counted
 from backend.geometry.outline import outline_of
 from backend.geometry.plane_winding import PlaneWinding
+from backend.geometry.sampling import sample_segments
+from backend.geometry.triangles import unit
 from backend.surfaces.known_shape import KnownShape
 
 ENCLOSING = 0.9  # share of the length of curves in the plane that must enclose something for them to have an inside
@@ -37,7 +39,7 @@ class KnownPolyline(KnownShape):
                 self.said = _said(outline.gaps, 1.0 - outline.enclosing)
             elif outline.enclosing > 0.0:
                 self.said = (f"only {outline.enclosing:.0%} of the curves are closed, so they have no inside",)
-        self._a, self._b = points[segments[:, 0]], points[segments[:, 1]]
+        self._points = points
         self._winding = PlaneWinding(points, segments) if self.signed else None
         # The search tree crashes with points of two coordinates.
         self._positions = np.ascontiguousarray(np.pad(points, ((0, 0), (0, 3 - self.dimension))))
@@ -46,15 +48,12 @@ class KnownPolyline(KnownShape):
         self._tree.init(self._positions, self._segments)
 
     def on_surface(self, count: int, rng: np.random.Generator) -> tuple[Float64, Float64 | None]:
-        along = self._b - self._a
-        length = np.linalg.norm(along, axis=1)
-        reach = np.cumsum(length)
-        segment = np.minimum(np.searchsorted(reach, rng.random(count) * reach[-1], side="right"), len(reach) - 1)
-        points = self._a[segment] + rng.random((count, 1)) * along[segment]
+        points, segment = sample_segments(self._points, self._segments, count, rng)
         if not self.signed:
             return points, None
+        along = np.diff(self._points[self._segments[segment]], axis=1)[:, 0]  # [count, 2]
         # Outlines have their inside on the left.
-        return points, np.stack([along[segment, 1], -along[segment, 0]], axis=1) / length[segment, None]
+        return points, unit(np.stack([along[:, 1], -along[:, 0]], axis=1))
 
     def distances(self, points: Float64) -> Float64:
         found = np.zeros(len(points))

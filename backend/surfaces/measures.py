@@ -13,8 +13,9 @@ import torch
 from backend.geometry.arrays import Float64, Int64
 from backend.geometry.distance import closest_on_surface
 from backend.geometry.metrics import topology
-from backend.geometry.sampling import sample_surface
+from backend.geometry.sampling import sample_segments, sample_surface
 from backend.geometry.shape import Shape, UnitFrame
+from backend.geometry.triangles import unit
 from backend.surfaces.dataset import Dataset
 from backend.surfaces.distance_field import DistanceField
 from backend.surfaces.extraction import known_shape
@@ -166,8 +167,7 @@ def _in_box(field: DistanceField, samples: int, rng: np.random.Generator) -> Flo
 
 def _directions(count: int, dimension: int, rng: np.random.Generator) -> Float64:
     """Unit vectors [N, D], uniform."""
-    found = rng.normal(size=(count, dimension))
-    return np.asarray(found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-30))
+    return unit(rng.normal(size=(count, dimension)))
 
 
 def _distances(
@@ -204,10 +204,7 @@ def _samples(positions: Float64, elements: Int64, count: int, rng: np.random.Gen
     """Points [N, D], uniform on a mesh or on loops."""
     if elements.shape[1] == 3:
         return sample_surface(positions, elements, count, rng)[0]
-    a, b = positions[elements[:, 0]], positions[elements[:, 1]]
-    length = np.cumsum(np.linalg.norm(b - a, axis=1))
-    row = np.minimum(np.searchsorted(length, rng.random(count) * length[-1], side="right"), len(length) - 1)
-    return np.asarray(a[row] + rng.random((count, 1)) * (b[row] - a[row]))
+    return sample_segments(positions, elements, count, rng)[0]
 
 
 def _parts(positions: Float64, elements: Int64) -> dict[str, Any]:

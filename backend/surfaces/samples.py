@@ -12,6 +12,7 @@ import numpy as np
 
 from backend.geometry.arrays import Float64
 from backend.geometry.shape import LONGEST
+from backend.geometry.triangles import unit
 from backend.surfaces.known_shape import KnownShape
 from backend.training.run import Run
 from protocol.mesh import MeshError
@@ -117,8 +118,7 @@ class Samples:
         if self._pool is None:
             self._pool = self.on(POOL)[0]
         on = self._pool[self._rng.integers(len(self._pool), size=count)]
-        away = self._rng.normal(size=on.shape)
-        away /= np.maximum(np.linalg.norm(away, axis=1, keepdims=True), 1e-30)
+        away = unit(self._rng.normal(size=on.shape))
         return np.asarray(on + REACH * LONGEST * self._rng.gamma(2.0, size=(len(on), 1)) * away)
 
     def _box(self, count: int, margin: float) -> Float64:

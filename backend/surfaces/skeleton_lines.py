@@ -15,6 +15,7 @@ from scipy.sparse.csgraph import minimum_spanning_tree
 from scipy.spatial import KDTree
 
 from backend.geometry.arrays import Float64, Int64
+from backend.geometry.cells import cell_means
 
 REACH = 0.04  # of the longest side: points so near each other are drawn together
 DRAWS = 4  # times
@@ -33,22 +34,14 @@ def skeleton_lines(points: Float64) -> tuple[Float64, list[Int64]]:
         return points, []
     longest = max(float(np.ptp(points, axis=0).max()), float(np.finfo(np.float64).tiny))
     cell = longest / CELLS
-    places = _thinned(points, cell / 2)
+    places = cell_means(points, points.min(axis=0), cell / 2)
     for _ in range(DRAWS):
         places = _drawn(places, REACH * longest)
-    places = _thinned(places, cell)
+    places = cell_means(places, places.min(axis=0), cell)
     neighbours = [set(map(int, one)) for one in _forest(places, NEAR * cell)]
     _without_stubs(neighbours)
     _join_ends(neighbours, places, NEAR * cell)
     return places, _chains(neighbours)
-
-
-def _thinned(points: Float64, cell: float) -> Float64:
-    """The means [M, D] of the points of each cell."""
-    keys = np.floor((points - points.min(axis=0)) / cell).astype(np.int64)
-    _, where, counts = np.unique(keys, axis=0, return_inverse=True, return_counts=True)
-    sums = np.stack([np.bincount(where.ravel(), axis, minlength=len(counts)) for axis in points.T], axis=1)
-    return np.asarray(sums / counts[:, None])
 
 
 def _drawn(places: Float64, reach: float) -> Float64:

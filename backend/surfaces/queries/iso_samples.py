@@ -12,6 +12,7 @@ from scipy.spatial import cKDTree
 
 from backend.geometry.arrays import Flags, Float64
 from backend.geometry.sampling import sample_surface
+from backend.geometry.triangles import unit
 from backend.surfaces.distance_field import DistanceField
 from backend.surfaces.queries.contour import contours
 from backend.surfaces.queries.isosurface import isosurface
@@ -117,4 +118,4 @@ def _apart(shape: tuple[int, ...]) -> Float64:
 def _normals(field: DistanceField, points: Float64) -> Float64:
     """Unit normals [N, D] towards higher values."""
     gradients = field.values_and_gradients(points)[1] if len(points) else np.zeros_like(points)
-    return np.asarray(gradients / np.maximum(np.linalg.norm(gradients, axis=1, keepdims=True), 1e-12))
+    return unit(gradients)

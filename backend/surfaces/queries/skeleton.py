@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from backend.geometry.arrays import Float64, Int64
+from backend.geometry.cells import cell_means
 from backend.surfaces.distance_field import DistanceField
 from backend.surfaces.queries.lattice import Check, Remembered, lattice_for
 from protocol.settings import SettingError
@@ -50,8 +51,9 @@ def skeleton(
     across = (values.at(nodes[:, None] + sides) - values.at(nodes[:, None] - sides)) / (2 * lattice.cell)
     near = np.linalg.norm(across, axis=1) < longest + BESIDE
     points = lattice.low + lattice.cell * nodes[near]
+    corner = lattice.low - lattice.cell / 4  # ridges of symmetric shapes are not at the sides of cells
     for _ in range(STEPS):
-        points = _one_in_a_cell(points + _to_ridge(field, points, lattice.cell), lattice.low, lattice.cell)
+        points = cell_means(points + _to_ridge(field, points, lattice.cell), corner, lattice.cell)
     _, gradient, _ = _differences(field, points, lattice.cell)
     deep = field.values(points) < field.level - DEPTH * lattice.cell
     return np.asarray(points[deep & (np.linalg.norm(gradient, axis=1) < longest)])
@@ -105,11 +107,3 @@ def _differences(field: DistanceField, points: Float64, reach: float) -> tuple[F
             other = number[tuple(one[i] - one[j])] + number[tuple(one[j] - one[i])]
             bending[:, i, j] = bending[:, j, i] = (same - other) / (4 * reach**2)
     return middle, gradient, bending
-
-
-def _one_in_a_cell(points: Float64, low: Float64, cell: float) -> Float64:
-    """The means [M, D] of the points of each cell; the ridges of symmetric shapes are not at the sides of cells."""
-    keys = np.floor((points - low) / cell + 0.25).astype(np.int64)
-    _, where, counts = np.unique(keys, axis=0, return_inverse=True, return_counts=True)
-    sums = [np.bincount(where.reshape(-1), axis, minlength=len(counts)) for axis in points.T]
-    return np.asarray(np.stack(sums, axis=1) / counts[:, None])
