@@ -22,9 +22,8 @@ from backend.methods.settings import setting
 from backend.surfaces.dataset import Dataset
 from backend.surfaces.labelled_points import labelled_points
 from backend.surfaces.step_samples import StepSamples
-from backend.surfaces.surface_method import SurfaceMethod
+from backend.surfaces.surface_method import SurfaceMethod, trained
 from backend.training.checkpoints import Checkpoints
-from backend.training.loop import train
 from backend.training.run import Run
 from backend.training.schedule import Cosine
 from protocol.settings import SettingValue
@@ -94,18 +93,8 @@ class OneLipschitzFit(SurfaceMethod):
             loss = _of_distances(network, data, signed, settings, run)
         else:
             loss = _of_sides(network, data, signed, settings, run)
-        with run.phase("training"):
-            outcome = train(
-                network,
-                loss,
-                steps=run.steps(settings.steps),
-                schedule=Cosine(settings.learning_rate, settings.final_rate),
-                run=run,
-                preview=lambda: network,
-                checkpoints=checkpoints,
-            )
-        run.facts |= outcome.facts("training")
-        return network
+        schedule = Cosine(settings.learning_rate, settings.final_rate)
+        return trained(network, loss, settings.steps, schedule, run, checkpoints)
 
     def level(self, signed: bool, settings: OneLipschitzSettings) -> float:
         return 0.0 if signed else settings.level

@@ -21,9 +21,8 @@ from backend.surfaces.dataset import Dataset
 from backend.surfaces.labels import labels_in_reach
 from backend.surfaces.network_start import round_
 from backend.surfaces.step_samples import StepSamples
-from backend.surfaces.surface_method import SurfaceMethod
+from backend.surfaces.surface_method import SurfaceMethod, trained
 from backend.training.checkpoints import Checkpoints
-from backend.training.loop import train
 from backend.training.run import Run
 from backend.training.schedule import Cosine
 from protocol.settings import SettingValue
@@ -100,18 +99,8 @@ class Sald(SurfaceMethod):
             loss = loss + settings.attach * attachment(value)
             return loss + settings.grad * either_side(gradient, normals[rows_on])
 
-        with run.phase("training"):
-            outcome = train(
-                network,
-                loss_of_step,
-                steps=run.steps(settings.steps),
-                schedule=Cosine(settings.learning_rate, settings.final_rate),
-                run=run,
-                preview=lambda: network,
-                checkpoints=checkpoints,
-            )
-        run.facts |= outcome.facts("training")
-        return network
+        schedule = Cosine(settings.learning_rate, settings.final_rate)
+        return trained(network, loss_of_step, settings.steps, schedule, run, checkpoints)
 
 
 def _started(dimension: int, settings: SaldSettings, generator: torch.Generator) -> DistanceMlp:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
+
+from torch import Tensor
 
 from backend.fields.distance_network import DistanceNetwork
 from backend.surfaces.dataset import Dataset
 from backend.training.checkpoints import Checkpoints
+from backend.training.loop import train
 from backend.training.run import Run
+from backend.training.schedule import Schedule
 from protocol.settings import SettingValue
 
 
@@ -41,3 +45,26 @@ class SurfaceMethod(ABC):
     def level(self, signed: bool, settings: Any) -> float:
         """Value of the field on the surface, in units: 0 where signed, a small offset where not."""
         return 0.0
+
+
+def trained(
+    network: DistanceNetwork,
+    loss_of_step: Callable[[int], Tensor],
+    steps: int,
+    schedule: Schedule,
+    run: Run,
+    checkpoints: Checkpoints | None,
+) -> DistanceNetwork:
+    """The network when its training has ended; it is shown as it is on the way, and the run keeps the facts."""
+    with run.phase("training"):
+        outcome = train(
+            network,
+            loss_of_step,
+            steps=run.steps(steps),
+            schedule=schedule,
+            run=run,
+            preview=lambda: network,
+            checkpoints=checkpoints,
+        )
+    run.facts |= outcome.facts("training")
+    return network
