@@ -51,19 +51,27 @@ def output_folder(out: Path, force: bool = False, kind: Kind = RESULT) -> Iterat
     try:
         aside = _make_aside(out)
         try:
-            yield aside.folder
-            _put_in_place(aside.folder, out, kind)
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise CommandError(
-                f"{out}: cannot be written ({reason}); free some space there, or choose another --out"
-            ) from error
+            with naming_output(out):
+                yield aside.folder
+                _put_in_place(aside.folder, out, kind)
         finally:
             aside.remove()
     except BaseException:
         for folder in created:
             _remove_if_empty(folder)
         raise
+
+
+@contextmanager
+def naming_output(out: Path) -> Iterator[None]:
+    """A fault of the disk while a result is made is told of the place it is made for."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise CommandError(
+            f"{out}: cannot be written ({reason}); free some space there, or choose another --out"
+        ) from error
 
 
 def check_output(out: Path, force: bool, reads: Sequence[Path] = (), kind: Kind = RESULT) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from backend.commands.aside import Aside
 from backend.commands.interrupt import Interrupt
-from backend.commands.output import check_file
+from backend.commands.output import check_file, naming_output
 from backend.commands.parser import CommandError, Parser, choice, whole_number
 from backend.commands.progress import Progress
 
@@ -180,8 +180,9 @@ def _put_in_place(out: Path) -> Iterator[Path]:
     """A folder to write into; its files go beside ``out`` when the block ends well, and are deleted otherwise."""
     aside = Aside.new(out.absolute().parent)
     try:
-        yield aside.folder
-        for path in sorted(aside.folder.iterdir()):
-            path.replace(out.absolute().parent / path.name)
+        with naming_output(out):
+            yield aside.folder
+            for path in sorted(aside.folder.iterdir()):
+                path.replace(out.absolute().parent / path.name)
     finally:
         aside.remove()

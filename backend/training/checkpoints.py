@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from backend.training.adam import Adam
@@ -34,7 +34,7 @@ class Checkpoints:
         tensors = {f"module.{name}": value.detach().contiguous() for name, value in module.state_dict().items()}
         tensors |= {f"optimiser.{name}": value.contiguous() for name, value in optimiser.state().items()}
         try:
-            save_file(tensors, aside)
+            aside.write_bytes(save(tensors))
             os.replace(aside, path)
         finally:
             aside.unlink(missing_ok=True)

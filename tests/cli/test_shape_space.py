@@ -28,6 +28,7 @@ def balls(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "balls").mkdir()
     for number, radius in enumerate(RADII):
         write_ply(folder / "balls" / f"ball_{number}.ply", icosphere(2, radius))
+    checkpoints_of(folder / "balls.safetensors").mkdir()  # as a command leaves it that is killed before it trains
     train = ["shape-space", "train", folder / "balls", "--out", folder / "balls.safetensors", "--steps", 300]
     assert main([str(argument) for argument in train]) == 0
     return folder

@@ -5,18 +5,20 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backend.commands.interrupt import Interrupt
-from backend.commands.output import check_file
+from backend.commands.output import check_file, naming_output
 from backend.commands.parser import CommandError, Parser, choice, seconds, whole_number
 from backend.commands.progress import Progress, duration
 from backend.commands.shape_space.shapes import shapes_in, split
 
 if TYPE_CHECKING:
+    from backend.commands.watch import Watch
     from backend.surfaces.space.model import ShapeSpace
     from backend.surfaces.space.samples import NamedShape
     from backend.training.checkpoints import Checkpoints
@@ -44,58 +46,32 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from backend.commands.watch import Watch
     from backend.device import choose_device, configure
-    from backend.training.run import Cancelled, Run
+    from backend.training.run import Run
 
     resumed = arguments.resume or arguments.checkpoint is not None
     _check_out(arguments.out, resumed, arguments.force)
     configure()
     device = choose_device(arguments.device)
     cpu = time.process_time()
-    with Progress() as progress, Interrupt(progress.note) as interrupt:
-        watched = _Watch(progress, interrupt)
-        try:
-            shapes = shapes_in(arguments.folder, watched.reading)
-            space, checkpoints = _begun(arguments, shapes, resumed)
-            work = Run(device=device, seed=space.seed, on_progress=watched, cancelled=watched.cancelled)
-            space, finished = _trained(space, shapes, checkpoints, work, watched, arguments)
-        except Cancelled:
-            raise KeyboardInterrupt from None
+    with Progress() as progress, Interrupt(progress.note, at_once=True) as interrupt:
+        watch = Watch(progress, interrupt)
+        shapes = shapes_in(arguments.folder, lambda step, steps: progress("reading", step, steps))
+        space, checkpoints = _begun(arguments, shapes, resumed)
+        work = Run(device=device, seed=space.seed, on_progress=progress)
+        space = _trained(space, shapes, checkpoints, work, watch, arguments)
+        finished = not interrupt.asked
     sys.stdout.write(_summary(space, arguments.out, finished, time.process_time() - cpu))
     return 0 if finished else 130
 
 
-class _Watch:
-    """Passes progress on. The first Ctrl-C ends the training and keeps it, or the command before it began."""
-
-    def __init__(self, progress: Progress, interrupt: Interrupt) -> None:
-        self._progress = progress
-        self._interrupt = interrupt
-        self.training: Run | None = None
-
-    def __call__(self, phase: str, step: int, total: int, loss: float | None, seconds_left: float | None) -> None:
-        if self._interrupt.asked and self.training is not None:
-            self.training.finish_now()
-        self._progress(phase, step, total, loss, seconds_left)
-
-    def reading(self, step: int, total: int) -> None:
-        if self._interrupt.asked:
-            raise KeyboardInterrupt
-        self._progress("reading", step, total)
-
-    def cancelled(self) -> bool:
-        return self._interrupt.asked and self.training is None
-
-    @property
-    def stopped(self) -> bool:
-        return self._interrupt.asked
-
-
 def _check_out(out: Path, resumed: bool, force: bool) -> None:
     from backend.surfaces.space.model import checkpoints_of
+    from backend.training.checkpoints import checkpoints_in
 
     check_file(out)
-    there = checkpoints_of(out).is_dir()
+    there = bool(checkpoints_in(checkpoints_of(out)))
     if resumed and not there:
         raise CommandError(f"{out}: no training has left checkpoints for it; leave out --resume and --checkpoint")
     if (out.exists() or there) and not (resumed or force):
@@ -108,9 +84,9 @@ def _begun(
     """The space before its training, and the checkpoints to begin with."""
     import numpy as np
 
-    from backend.surfaces.space.model import ShapeSpace, checkpoints_of, read_space, write_space
+    from backend.surfaces.space.model import ShapeSpace, checkpoints_of, read_space
     from backend.surfaces.space.settings import preset
-    from backend.training.checkpoints import LATEST, Checkpoints, checkpoint_named, checkpoints_in
+    from backend.training.checkpoints import LATEST, Checkpoints, checkpoint_named
 
     names = [named.name for named in shapes]
     folder = checkpoints_of(arguments.out)
@@ -130,10 +106,6 @@ def _begun(
     points = np.concatenate([named.shape.used() for named in shapes])
     chosen, held_out = ([names[k] for k in part] for part in (train, test))
     space = ShapeSpace.begun(settings, chosen, held_out, points, preset=arguments.preset, seed=arguments.seed)
-    for old in checkpoints_in(folder):
-        old.unlink()
-    folder.mkdir(exist_ok=True)
-    write_space(folder / BEGUN, space)
     return space, Checkpoints(folder, settings.keep_every)
 
 
@@ -142,10 +114,10 @@ def _trained(
     shapes: Sequence[NamedShape],
     checkpoints: Checkpoints,
     work: Run,
-    watched: _Watch,
+    watch: Watch,
     arguments: argparse.Namespace,
-) -> tuple[ShapeSpace, bool]:
-    """The space as far as it came, written; and whether nothing stopped it."""
+) -> ShapeSpace:
+    """The space as far as it came, written."""
     from backend.surfaces.space.model import write_space
     from backend.surfaces.space.training import prepared, train_space
     from backend.training.run import Run
@@ -153,15 +125,37 @@ def _trained(
     by_name = {named.name: named for named in shapes}
     with work.phase("sampling"):
         samples, parents = prepared(space, [by_name[name] for name in space.names], work.progress)
-    training = Run(device=work.device, seed=work.seed, seconds=arguments.seconds, on_progress=watched)
-    watched.training = training
+    training = Run(device=work.device, seed=work.seed, seconds=arguments.seconds, on_progress=watch)
+    watch.run = training
     space.network.requires_grad_(True).to(work.device)
-    outcome = train_space(space.network, samples, training, checkpoints, parents=parents)
-    space.network.to("cpu")
-    facts = {"steps": outcome.steps, "loss": outcome.best_loss if outcome.best_step else None}
-    space = replace(space, facts=facts)
-    write_space(arguments.out, space)
-    return space, not watched.stopped
+    with naming_output(arguments.out), _begun_on_disk(space, checkpoints):
+        outcome = train_space(space.network, samples, training, checkpoints, parents=parents)
+        space.network.to("cpu")
+        facts = {"steps": outcome.steps, "loss": outcome.best_loss if outcome.best_step else None}
+        space = replace(space, facts=facts)
+        write_space(arguments.out, space)
+    return space
+
+
+@contextmanager
+def _begun_on_disk(space: ShapeSpace, checkpoints: Checkpoints) -> Iterator[None]:
+    """The folder of the checkpoints, in the place of an earlier one's; it goes again where none came to be."""
+    from backend.surfaces.space.model import write_space
+    from backend.training.checkpoints import checkpoints_in
+
+    folder = checkpoints.folder
+    try:
+        if checkpoints.start is None:
+            for old in checkpoints_in(folder):
+                old.unlink()
+            folder.mkdir(exist_ok=True)
+            write_space(folder / BEGUN, space)
+        yield
+    finally:
+        if not checkpoints_in(folder):
+            with suppress(OSError):  # there are other things in it
+                (folder / BEGUN).unlink(missing_ok=True)
+                folder.rmdir()
 
 
 def _summary(space: ShapeSpace, out: Path, finished: bool, cpu: float) -> str:
