@@ -25,8 +25,10 @@ from backend.surfaces.igr_points import IgrPoints, igr_points
 from backend.surfaces.network_start import round_, solve_last_
 from backend.surfaces.step_samples import StepSamples
 from backend.surfaces.surface_method import SurfaceMethod
+from backend.training.adam import Adam
 from backend.training.checkpoints import Checkpoints
 from backend.training.loop import train
+from backend.training.muon import Muon
 from backend.training.run import Run
 from backend.training.schedule import Cosine, Halving, Schedule
 from protocol.settings import SettingValue
@@ -64,10 +66,11 @@ class IgrSettings:
         maximum=1000.0,
         unit="radians per unit",
     )
+    optimiser: str = setting("muon", "What makes the updates; Adam is the paper's", choices=("muon", "adam"))
     learning_rate: float = setting(5e-3, "Learning rate at the start", minimum=1e-7, maximum=1.0)
     halving: bool = setting(False, "Halve the learning rate every 2,000 steps, as published, instead of a cosine")
     eikonal: float = setting(0.1, "Weight of the eikonal loss", minimum=0.0, maximum=100.0)
-    normals: float = setting(1.0, "Weight of the normals, where there are any", minimum=0.0, maximum=100.0)
+    normals: float = setting(0.2, "Weight of the normals, where there are any", minimum=0.0, maximum=100.0)
     labels: float = setting(3.0, "Weight of the known distances", minimum=0.0, maximum=100.0)
 
 
@@ -90,8 +93,10 @@ class Igr(SurfaceMethod):
             "width": 512,
             "depth": 8,
             "activation": "softplus",
+            "optimiser": "adam",
             "learning_rate": 5e-3,
             "halving": True,
+            "normals": 1.0,
         },
     }
 
@@ -116,6 +121,7 @@ class Igr(SurfaceMethod):
                 run=run,
                 preview=lambda: network,
                 checkpoints=checkpoints,
+                optimiser_type=Muon if settings.optimiser == "muon" else Adam,
             )
         run.facts |= outcome.facts("training")
         return network

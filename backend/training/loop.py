@@ -67,15 +67,16 @@ def train(
     check_every: int = 50,
     preview: Callable[[], Any] | None = None,
     checkpoints: Checkpoints | None = None,
+    optimiser_type: type[Adam] = Adam,
 ) -> Outcome:
-    """Minimises ``loss_of_step(step)`` over the parameters of ``module`` with Adam.
+    """Minimises ``loss_of_step(step)`` over the parameters of ``module``.
 
     Ends after ``steps``, or when all but ``reserve`` seconds of the run's time are spent, and then restores the state
     after the ``check_every`` steps with the lowest mean loss. ``run.progress`` is called every step and may raise
     ``Cancelled``; the state is then that of the last step. ``steps`` counts those that a checkpoint had done, too.
     """
     parameters = [p for p in module.parameters() if p.requires_grad]
-    optimiser = Adam(parameters)
+    optimiser = optimiser_type(parameters)
     started, left_at_start = time.monotonic(), run.seconds_left() - reserve
     best, recent = _Best(), list[float]()
     step = begun = 0 if checkpoints is None else checkpoints.begin(module, optimiser)

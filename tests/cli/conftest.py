@@ -15,10 +15,10 @@ import pytest
 import trimesh
 
 from protocol.mesh import MeshData
+from tests.cli.ready import LIMIT, run_ready
 from tests.obj_file import write_obj
 
 REPOSITORY = Path(__file__).parents[2]
-LIMIT = 110  # seconds for one command
 
 
 def environment() -> dict[str, str]:
@@ -43,17 +43,14 @@ def start(
 
 
 @pytest.fixture
-def command(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+def command(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs a command to its end in the test's folder."""
+    said = tmp_path_factory.mktemp("said") / "command"
 
     def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-        with start(*arguments, cwd=tmp_path) as process:
-            try:
-                out, err = process.communicate(timeout=LIMIT)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                raise
-        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+        return run_ready([*map(str, arguments)], tmp_path, environment(), said)
 
     return run
 
