@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
-
-import backend
+from backend.fact_file import fact_file, parse_fact_file
 from backend.methods.mesh_state import mesh_arrays, mesh_from_arrays
 from backend.methods.method import Morph
 from backend.methods.registry import get
@@ -27,7 +22,6 @@ def morph_to_bytes(trained: Trained, request: MorphRequest) -> bytes:
     source, source_values = mesh_arrays(trained.morph.source)
     tensors = named("morph", arrays) | named("source", source)
     facts = {
-        "format": FORMAT,
         "method": get(request.method).name,
         "preset": request.preset,
         "settings": trained.report["settings"],
@@ -36,24 +30,13 @@ def morph_to_bytes(trained: Trained, request: MorphRequest) -> bytes:
         **source_values,
         "time_steps": trained.morph.time_steps,
         "values": values,
-        "version": backend.__version__,
     }
-    # One entry only: the library writes several in no fixed order.
-    metadata = {"tweenfield": json.dumps(facts, sort_keys=True)}
-    return save({name: np.ascontiguousarray(array) for name, array in tensors.items()}, metadata)
+    return fact_file(FORMAT, tensors, facts)
 
 
 def morph_from_bytes(data: bytes) -> tuple[Morph, dict[str, Any]]:
     """The morph and its facts. Raises ``SettingError`` for bytes that are not a Tweenfield morph."""
-    try:
-        tensors = load(data)
-        length = int.from_bytes(data[:8], "little")
-        metadata = json.loads(data[8 : 8 + length]).get("__metadata__", {})
-    except (SafetensorError, ValueError) as error:
-        raise SettingError(f"not a Tweenfield morph (no readable safetensors file: {error})") from error
-    facts: dict[str, Any] = json.loads(metadata.get("tweenfield", "{}"))
-    if facts.get("format") != FORMAT:
-        raise SettingError(f"not a Tweenfield morph of this version (its format is {facts.get('format')!r})")
+    tensors, facts = parse_fact_file(data, FORMAT, "not a Tweenfield morph of this version")
     try:
         source = mesh_from_arrays(under("source", tensors), facts)
         return get(facts["method"]).restore(source, under("morph", tensors), facts["values"]), facts

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -11,11 +10,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
 
-import backend
 from backend.device import flushed_denormals
+from backend.fact_file import fact_file, parse_fact_file
 from backend.fields.distance_network import DistanceNetwork
 from backend.fields.evaluate import evaluated
 from backend.geometry.arrays import Float64
@@ -94,8 +91,6 @@ class DistanceField:
     def to_bytes(self) -> bytes:
         """As a safetensors file: nothing in it can execute."""
         facts = {
-            "format": FORMAT,
-            "version": backend.__version__,
             "family": self.network.family,
             "form": dict(self.network.form()),
             "centre": self.frame.centre.tolist(),
@@ -108,10 +103,7 @@ class DistanceField:
             "bounded": self.bounded,
             "facts": dict(self.facts),
         }
-        arrays = weights_of("network", self.network)
-        # One entry only: the library writes several in no fixed order.
-        metadata = {"tweenfield": json.dumps(facts, sort_keys=True)}
-        return save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, metadata)
+        return fact_file(FORMAT, weights_of("network", self.network), facts)
 
     def _device(self) -> torch.device:
         return next(self.network.parameters()).device
@@ -119,14 +111,7 @@ class DistanceField:
 
 def field_of(data: bytes, name: str) -> DistanceField:
     """The field of a file's bytes; ``name`` is what errors call it. Raises ``SettingError`` for any other bytes."""
-    try:
-        tensors = load(data)
-        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-        facts = json.loads(header.get("__metadata__", {}).get("tweenfield", "{}"))
-    except (SafetensorError, ValueError) as error:
-        raise SettingError(f"{name}: not a field of `fit` (no readable safetensors file: {error})") from error
-    if facts.get("format") != FORMAT:
-        raise SettingError(f"{name}: not a field of `fit` (its format is {facts.get('format')!r})")
+    tensors, facts = parse_fact_file(data, FORMAT, f"{name}: not a field of `fit`")
     try:
         network = network_of(facts["family"], facts["form"])
         load_weights("network", network, tensors)
@@ -141,7 +126,7 @@ def field_of(data: bytes, name: str) -> DistanceField:
             facts["bounded"],
             facts["facts"],
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise SettingError(f"{name}: a damaged field, or one of another version ({error!r})") from error
 
 

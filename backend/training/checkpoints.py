@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
+from backend.fact_file import put_in_place
 from backend.training.adam import Adam
 from protocol.settings import SettingError
 
@@ -30,14 +30,9 @@ class Checkpoints:
         """Writes the state after ``step`` steps; the file is never seen half written."""
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / f"step_{step:06d}.safetensors"
-        aside = path.with_name(f".{path.name}.part")
         tensors = {f"module.{name}": value.detach().contiguous() for name, value in module.state_dict().items()}
         tensors |= {f"optimiser.{name}": value.contiguous() for name, value in optimiser.state().items()}
-        try:
-            aside.write_bytes(save(tensors))
-            os.replace(aside, path)
-        finally:
-            aside.unlink(missing_ok=True)
+        put_in_place(path, save(tensors))
 
     def begin(self, module: nn.Module, optimiser: Adam) -> int:
         """Gives both the state to go on from; the steps that it had done. Raises ``SettingError``."""

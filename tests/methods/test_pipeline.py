@@ -98,8 +98,9 @@ def test_a_morph_comes_back_from_its_file(fox, method, trained):
 
 
 def test_a_file_that_is_no_morph_is_refused(fox, trained):
-    with pytest.raises(SettingError, match="not a Tweenfield morph"):
-        morph_from_bytes(b"nothing of the kind")
+    for data in (b"nothing of the kind", *(save({}, {"tweenfield": facts}) for facts in ("[]", "{", "{}"))):
+        with pytest.raises(SettingError, match="not a Tweenfield morph"):
+            morph_from_bytes(data)
 
 
 @pytest.mark.parametrize("method", EVERY)

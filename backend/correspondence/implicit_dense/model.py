@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
 
-import backend
 from backend.correspondence.implicit_dense.networks import DenseNetworks, Widths
 from backend.correspondence.implicit_dense.settings import DenseSettings, Stage, Weights
 from backend.correspondence.implicit_dense.stages import Position
+from backend.fact_file import fact_file, parse_fact_file, put_in_place
 from backend.geometry.repair import WorkingMesh
 from protocol.settings import SettingError
 
@@ -48,8 +44,6 @@ def write_model(path: Path, model: DenseModel) -> None:
         tensors["reference.positions"] = model.reference.positions.astype(np.float32)
         tensors["reference.triangles"] = model.reference.triangles.astype(np.int32)
     facts = {
-        "format": FORMAT,
-        "version": backend.__version__,
         "settings": asdict(model.settings),
         "names": list(model.names),
         "at": asdict(model.at),
@@ -57,14 +51,7 @@ def write_model(path: Path, model: DenseModel) -> None:
         "seconds": model.seconds,
         "aligned": model.aligned,
     }
-    # One entry only: the library writes several in no fixed order.
-    data = save({name: np.ascontiguousarray(a) for name, a in tensors.items()}, {"tweenfield": json.dumps(facts)})
-    aside = path.with_name(f".{path.name}.part")
-    try:
-        aside.write_bytes(data)
-        os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
+    put_in_place(path, fact_file(FORMAT, tensors, facts))
 
 
 def read_model(path: Path) -> DenseModel:
@@ -74,14 +61,7 @@ def read_model(path: Path) -> DenseModel:
 
 def model_of(data: bytes, name: str) -> DenseModel:
     """The model of a file's bytes; ``name`` is what errors call it. Raises ``SettingError`` for any other bytes."""
-    try:
-        tensors = load(data)
-        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-        facts = json.loads(header.get("__metadata__", {}).get("tweenfield", "{}"))
-    except (SafetensorError, ValueError) as error:
-        raise SettingError(f"{name}: not a model of `correspond-train` ({error})") from error
-    if facts.get("format") != FORMAT:
-        raise SettingError(f"{name}: not a model of `correspond-train` (its format is {facts.get('format')!r})")
+    tensors, facts = parse_fact_file(data, FORMAT, f"{name}: not a model of `correspond-train`")
     try:
         settings = _settings(facts["settings"])
         networks = DenseNetworks(settings.widths)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -12,11 +10,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
 
-import backend
 from backend import data
+from backend.fact_file import fact_file, parse_fact_file, put_in_place
 from backend.geometry.arrays import Float64
 from backend.geometry.shape import UnitFrame
 from backend.methods.state import load_weights, weights_of
@@ -87,15 +83,7 @@ class ShapeSpace:
 
     def to_bytes(self) -> bytes:
         """As a safetensors file: nothing in it can execute. The codes are rows of ``network.raw_codes``."""
-        arrays = weights_of("network", self.network)
-        # One entry only: the library writes several in no fixed order.
-        metadata = {"tweenfield": json.dumps(self._plain(), sort_keys=True)}
-        return save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, metadata)
-
-    def _plain(self) -> dict[str, Any]:
-        return {
-            "format": FORMAT,
-            "version": backend.__version__,
+        facts = {
             "settings": asdict(self.network.settings),
             "names": list(self.names),
             "held_out": list(self.held_out),
@@ -107,6 +95,7 @@ class ShapeSpace:
             "seed": self.seed,
             "facts": dict(self.facts),
         }
+        return fact_file(FORMAT, weights_of("network", self.network), facts)
 
     @property
     def _device(self) -> torch.device:
@@ -115,12 +104,7 @@ class ShapeSpace:
 
 def write_space(path: Path, space: ShapeSpace) -> None:
     """Writes the file; it is never seen half written."""
-    aside = path.with_name(f".{path.name}.part")
-    try:
-        aside.write_bytes(space.to_bytes())
-        os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
+    put_in_place(path, space.to_bytes())
 
 
 def read_space(path: Path, checkpoint: str | None = None) -> ShapeSpace:
@@ -147,14 +131,7 @@ def checkpoints_of(path: Path) -> Path:
 
 def space_of(content: bytes, name: str) -> ShapeSpace:
     """The space in the bytes of a file; ``name`` is what errors call it. Raises ``SettingError`` for any others."""
-    try:
-        tensors = load(content)
-        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-        plain = json.loads(header.get("__metadata__", {}).get("tweenfield", "{}"))
-    except (SafetensorError, ValueError) as error:
-        raise SettingError(f"{name}: not a space of `shape-space train` ({error})") from error
-    if plain.get("format") != FORMAT:
-        raise SettingError(f"{name}: not a space of `shape-space train` (its format is {plain.get('format')!r})")
+    tensors, plain = parse_fact_file(content, FORMAT, f"{name}: not a space of `shape-space train`")
     try:
         network = SpaceNetwork(SpaceSettings(**plain["settings"]), len(plain["names"]))
         load_weights("network", network, tensors)
@@ -169,5 +146,5 @@ def space_of(content: bytes, name: str) -> ShapeSpace:
             plain["seed"],
             plain["facts"],
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise SettingError(f"{name}: a damaged space, or one of another version ({error!r})") from error

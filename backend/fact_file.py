@@ -1,0 +1,49 @@
+"""Arrays and what is known of them as the bytes of one safetensors file: nothing in it can execute."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+import backend
+from protocol.settings import SettingError
+
+
+def fact_file(format: str, arrays: Mapping[str, NDArray[Any]], facts: Mapping[str, Any]) -> bytes:
+    """The bytes of a file; ``facts`` are of plain types."""
+    plain = {"format": format, "version": backend.__version__, **facts}
+    # One entry only: the library writes several in no fixed order.
+    metadata = {"tweenfield": json.dumps(plain, sort_keys=True)}
+    return save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, metadata)
+
+
+def parse_fact_file(data: bytes, format: str, wrong: str) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    """Arrays and facts of such bytes. Raises ``SettingError``, ``wrong`` and the reason, for any others."""
+    try:
+        arrays = load(data)
+        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+        facts = json.loads(header.get("__metadata__", {}).get("tweenfield", "{}"))
+    except (SafetensorError, ValueError) as error:
+        raise SettingError(f"{wrong} (no readable safetensors file: {error})") from error
+    found = facts.get("format") if isinstance(facts, dict) else None
+    if found != format:
+        raise SettingError(f"{wrong} (its format is {found!r})")
+    return arrays, facts
+
+
+def put_in_place(path: Path, data: bytes) -> None:
+    """Writes a file that is never seen half written."""
+    aside = path.with_name(f".{path.name}.part")
+    try:
+        aside.write_bytes(data)
+        os.replace(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)
