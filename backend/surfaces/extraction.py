@@ -53,6 +53,8 @@ def known_shape(shape: Shape, run: Run) -> KnownShape:
     if inward.triangles is not None:
         known = KnownMesh(inward.points, inward.triangles)
     elif inward.segments is not None:
+        if not np.ptp(inward.used(), axis=0).any():
+            raise MeshError("the shape: all its points lie in one place, so no line has a length; choose another one")
         known = KnownPolyline(inward.points, inward.segments)
     else:
         known = KnownCloud(*_distinct(inward, run), run)

@@ -7,6 +7,9 @@ from abc import ABC, abstractmethod
 import numpy as np
 
 from backend.geometry.arrays import Float64
+from backend.training.run import Run
+
+BATCH = 20_000  # points whose distances are looked up at once
 
 
 class KnownShape(ABC):
@@ -29,3 +32,12 @@ class KnownShape(ABC):
     def without_inside(self) -> KnownShape:
         """The same shape for an unsigned field: every part of it counts as it stands, whether it bounds anything."""
         return self
+
+
+def labels_of(shape: KnownShape, points: Float64, run: Run) -> Float64:
+    """Distances [N] of a shape to many points [N, D]; the run hears of it, and may end it."""
+    found = [np.zeros(0)]
+    for start in range(0, len(points), BATCH):
+        run.progress(start, len(points))
+        found.append(shape.distances(points[start : start + BATCH]))
+    return np.concatenate(found)

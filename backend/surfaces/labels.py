@@ -6,17 +6,17 @@ import numpy as np
 
 from backend.geometry.arrays import Float64
 from backend.surfaces.dataset import Dataset
+from backend.surfaces.known_shape import labels_of
 from backend.surfaces.step_samples import BOX
 from backend.training.run import Run
 
 ALL_OVER = 0.2  # of the points, drawn all over the cube where the shape is known
 BESIDE = 0.4  # of the points, drawn right beside the shape
 OFF = 0.006  # standard deviation of those from it, units: what a sharp corner is told apart by
-BATCH = 20_000  # points labelled at once
 
 
 def labels_in_reach(data: Dataset, run: Run) -> tuple[Float64, Float64]:
-    """Points [N, D] and distances [N] of a dataset with distances.
+    """Points [N, D] and distances [N] of a dataset with distances, whose signs mean nothing in mode ``sal``.
 
     The far box of the datasets is up to five times as wide as the cube and leaves its corners nearly empty: points
     beyond the cube are left out, since the field is continued there. Others are drawn in the cube, and along the shape.
@@ -32,9 +32,4 @@ def labels_in_reach(data: Dataset, run: Run) -> tuple[Float64, Float64]:
     on, _ = data.shape.on_surface(round(BESIDE * len(points)), rng)
     all_over = rng.uniform(-BOX, BOX, (round(ALL_OVER * len(points)), data.dimension))
     more = np.concatenate([on + OFF * rng.normal(size=on.shape), all_over])
-    found = [distances]
-    for start in range(0, len(more), BATCH):
-        run.progress(start, len(more))
-        label = data.shape.distances(more[start : start + BATCH])
-        found.append(np.abs(label) if data.mode == "sal" else label)
-    return np.concatenate([points, more]), np.concatenate(found)
+    return np.concatenate([points, more]), np.concatenate([distances, labels_of(data.shape, more, run)])

@@ -13,12 +13,11 @@ import numpy as np
 from backend.geometry.arrays import Float64
 from backend.geometry.shape import LONGEST
 from backend.geometry.triangles import unit
-from backend.surfaces.known_shape import KnownShape
+from backend.surfaces.known_shape import BATCH, KnownShape, labels_of
 from backend.training.run import Run
 from protocol.mesh import MeshError
 
 REACH = 1.0 / 30.0  # of the longest side: the density of points near the shape falls by 1/e over it
-BATCH = 20_000  # points labelled at once
 POOL = 20_000  # points of the shape that others are drawn around
 TRIES = 60  # candidates for every point of a class
 INWARD = 3.0  # times the shape is looked behind for points inside that chance does not find
@@ -51,11 +50,7 @@ class Samples:
 
     def distances(self, points: Float64) -> Float64:
         """Labels [N] of points [N, D]."""
-        found = []
-        for start in range(0, len(points), BATCH):
-            self._run.progress(start, len(points))
-            found.append(self._known.distances(points[start : start + BATCH]))
-        return np.concatenate(found)
+        return labels_of(self._known, points, self._run)
 
     def sides(self, count: int) -> tuple[Float64, Float64]:
         """Points inside and outside, [count, D] each.

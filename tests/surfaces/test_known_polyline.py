@@ -7,7 +7,11 @@ import pytest
 from numpy.typing import NDArray
 
 from backend.geometry.paths import joined
+from backend.geometry.shape import Shape
+from backend.surfaces.extraction import known_shape
 from backend.surfaces.known_polyline import KnownPolyline
+from backend.training.run import Run
+from protocol.mesh import MeshError
 
 TURN = np.linspace(0.0, 2.0 * np.pi, 401)
 RNG = np.random.default_rng(2)
@@ -106,3 +110,8 @@ def test_a_gap_is_closed() -> None:
     assert "closed by a straight line" in known.said[0]
     assert known.distances(np.zeros((1, 2)))[0] < -0.8
     assert known.without_inside().on_surface(2000, RNG)[0].max() < 0.9
+
+
+def test_lines_without_a_length_are_refused() -> None:
+    with pytest.raises(MeshError, match="in one place"):
+        known_shape(Shape(np.ones((3, 3)), segments=np.array([[0, 1], [1, 2]])), Run())
