@@ -9,7 +9,6 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from backend.geometry.arrays import Float64
-from backend.geometry.check import count as counted
 from backend.geometry.orientation import oriented_normals, spacing, thinned
 from backend.geometry.sampling import some_of
 from backend.surfaces.known_shape import KnownShape
@@ -136,6 +135,6 @@ def _checked(normals: Float64) -> Float64:
     """The normals made 1 long."""
     length = np.linalg.norm(normals, axis=1, keepdims=True)
     if not (np.isfinite(normals).all() and (length > 0.0).all()):
-        bad = counted(int((~(np.isfinite(length) & (length > 0.0))).sum()), "normal", "normals")
-        raise MeshError(f"{bad} of the cloud without a direction; leave the normals out, or export them again")
+        bad = int(np.flatnonzero(~(np.isfinite(length) & (length > 0.0))[:, 0])[0])
+        raise MeshError(f"the normal of point {bad} has no direction; leave the normals out, or export them again")
     return np.asarray(normals / length)
