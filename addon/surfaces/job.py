@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import bpy
 
 from ..bar import about, sentence
-from ..build_mesh import Surface, build
+from ..build_mesh import build
 from ..generated import offered
 from ..handle import Handle
 from ..job import FrameJob
@@ -19,7 +19,7 @@ from ..protocol.mesh import Float64
 from ..protocol.messages import Finished, Frame, Matched, Preview
 from ..results import MAKING, drop_making, scene_of
 from ..write_mesh import local_positions
-from .preview import PLAIN, SurfacePreview, matrix_of
+from .preview import PLAIN, SurfacePreview, matrix_of, surface_of
 from .results import curve_of, place, points_of, remove_others, surface_home
 
 SURFACE, SKELETON = "surface", "skeleton"  # roles of results
@@ -109,10 +109,7 @@ class SurfaceJob(FrameJob):
 
     def _build(self, frame: Frame) -> Any:
         """The frame's mesh, in steps; nothing where an undo took it away meanwhile."""
-        assert frame.face_offsets is not None
-        assert frame.face_indices is not None
-        positions = local_positions(self.plan.matrix, frame.vertices, frame.origin, frame.scale)
-        surface = Surface(positions, frame.face_offsets, frame.face_indices, {})
+        surface = surface_of(frame, self.plan.matrix)
         return (yield from build(surface, PLAIN, f"{self.plan.name} {frame.seq}", (MAKING, self.id)))
 
     def _mesh(self, index: int) -> bpy.types.Mesh:

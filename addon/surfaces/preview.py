@@ -7,14 +7,16 @@ from collections.abc import Iterator
 from typing import Any
 
 import bpy
+import numpy as np
 from mathutils import Matrix
 
 from ..build_mesh import Dress, Surface, build
 from ..handle import Handle, handle
-from ..protocol.mesh import Float64
-from ..protocol.messages import Preview
+from ..protocol.mesh import Float64, MeshData
+from ..protocol.messages import Frame, Preview
 from ..results import PREVIEW, drop_previews, scene_of
 from ..write_mesh import local_positions, remove_mesh
+from .reading import turned_round
 from .results import find_home, results_in, surface_home
 
 PLAIN = Dress("UVMap", "Color", smooth=True)
@@ -34,9 +36,9 @@ class SurfacePreview:
     def show(self, message: Preview) -> Iterator[None]:
         """Takes a revision in."""
         for data in message.meshes[:1]:
-            positions = local_positions(self._matrix, data.vertices, data.origin, data.scale)
-            surface = Surface(positions, data.face_offsets, data.face_indices, {})
-            here = yield from build(surface, PLAIN, f"{self._original} Preview", (PREVIEW, self._job))
+            here = yield from build(
+                surface_of(data, self._matrix), PLAIN, f"{self._original} Preview", (PREVIEW, self._job)
+            )
             mesh = here.find_mesh() if here is not None else None
             if mesh is not None:
                 self._put(mesh)
@@ -71,6 +73,15 @@ class SurfacePreview:
         ob.show_in_front = True  # the original lies in the same place
         surface_home(scene_of(self._scene), self._original).objects.link(ob)
         self._object = handle(ob)
+
+
+def surface_of(data: MeshData | Frame, matrix: Float64) -> Surface:
+    """What an object with this world matrix shows; where it is mirrored, faces that look outwards are turned round."""
+    assert data.face_offsets is not None
+    assert data.face_indices is not None
+    positions = local_positions(matrix, data.vertices, data.origin, data.scale)
+    faces = data.face_offsets, data.face_indices
+    return Surface(positions, *(turned_round(*faces) if np.linalg.det(matrix) < 0.0 else faces), {})
 
 
 def matrix_of(matrix: Float64) -> Any:

@@ -58,7 +58,7 @@ def _read(context: bpy.types.Context, ob: bpy.types.Object) -> Part:
     world = world_matrix(evaluated, ob.name)
     if ob.type in MESHED:
         with _mesh_of(evaluated) as mesh:
-            part = _of_mesh(mesh, ob.name)
+            part = Part(ob.name, np.zeros((0, 3))) if mesh is None else _of_mesh(mesh, ob.name)
     else:
         part = _of_points(evaluated.data, ob.name)
     if not len(part.positions):
@@ -71,11 +71,13 @@ def _read(context: bpy.types.Context, ob: bpy.types.Object) -> Part:
         )
     positions = part.positions @ world[:3, :3].T + world[:3, 3]
     normals = None if part.normals is None else _turned(part.normals, world)
-    return Part(part.name, positions, normals, part.faces, part.segments)
+    mirrored = part.faces is not None and np.linalg.det(world[:3, :3]) < 0.0
+    return Part(part.name, positions, normals, turned_round(*part.faces) if mirrored else part.faces, part.segments)
 
 
 @contextmanager
-def _mesh_of(evaluated: bpy.types.Object) -> Iterator[bpy.types.Mesh]:
+def _mesh_of(evaluated: bpy.types.Object) -> Iterator[bpy.types.Mesh | None]:
+    """There is none of a curve without splines."""
     try:
         yield evaluated.to_mesh()
     finally:
@@ -139,6 +141,11 @@ def is_flat(shape: ShapeData) -> bool:
     points = shape.positions()
     extents = np.linalg.svd(points - points.mean(axis=0), compute_uv=False)
     return len(extents) < 3 or bool(extents[2] <= FLAT * extents[0])
+
+
+def turned_round(offsets: Int32, corners: Int32) -> tuple[Int32, Int32]:
+    """Faces as seen from their other side: the outside of a mirrored object."""
+    return (offsets[-1] - offsets)[::-1], corners[::-1]
 
 
 def as_points(lines: ShapeData) -> ShapeData:

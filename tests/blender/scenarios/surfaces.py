@@ -205,9 +205,12 @@ def check_the_skeleton_of_a_tube_is_a_curve(facts: Any) -> None:
     bpy.ops.mesh.primitive_torus_add(major_radius=1.0, minor_radius=0.3, major_segments=48, minor_segments=16)
     ob = bpy.context.object
     ob.name = NAME
-    choose(ob, skeleton="curve", steps=100, resolution=32)
+    ob.scale.x = -1.0  # its faces look outwards none the less, and so do those of the result
+    choose(ob, skeleton="curve", steps=200, resolution=32)
     assert inside.part("surfaces.operators").label(bpy.context) == "Surface from Mesh"
     facts.said = make()
+    assert "inwards" not in facts.said
+    assert sum(face.normal.dot(face.center) * face.area for face in results()["surface"].data.polygons) > 0.0
     curve = results()["skeleton"].data
     assert isinstance(curve, bpy.types.Curve)
     points = np.array([point.co[:3] for spline in curve.splines for point in spline.points])
