@@ -7,6 +7,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from backend.geometry.arrays import Float64, Int64, Integers
+from backend.geometry.sampling import sample_surface
 
 
 def closest_on_surface(
@@ -23,6 +24,17 @@ def closest_on_surface(
     )
     distance = np.sqrt(np.maximum(np.asarray(squared).reshape(-1), 0.0)) * size
     return distance, np.asarray(face, np.int64).reshape(-1), np.asarray(closest).reshape(points.shape) * size + middle
+
+
+def exact_distances(
+    first: tuple[Float64, Integers],  # positions [W, 3] and triangles [T, 3]
+    second: tuple[Float64, Integers],
+    count: int,
+    rng: np.random.Generator,
+) -> tuple[Float64, Float64]:
+    """Exact distances [count] from points of the first surface to the second, and back; points uniform by area."""
+    there = closest_on_surface(sample_surface(*first, count, rng)[0], *second)[0]
+    return there, closest_on_surface(sample_surface(*second, count, rng)[0], *first)[0]
 
 
 def nearest_distances(a: Float64, b: Float64) -> tuple[Float64, Float64]:

@@ -8,10 +8,9 @@ import numpy as np
 import torch
 
 from backend.fields.mlp import Mlp, MlpShape
-from backend.geometry.distance import closest_on_surface
+from backend.geometry.distance import exact_distances
 from backend.geometry.isosurface import extract, grid_over
 from backend.geometry.repair import WorkingMesh
-from backend.geometry.sampling import sample_surface
 from backend.geometry.triangles import diagonal
 from backend.methods.latent_field import LatentField
 from backend.training.run import Run
@@ -54,9 +53,6 @@ def _chamfer(field: LatentField, t: float, surface: WorkingMesh, shape: Shape, s
     if not len(triangles):
         return 1.0
     rng = np.random.default_rng(seed)
-    found = sample_surface(positions, triangles, MEASURED_POINTS, rng)[0]
     shown = surface.triangles[~shape.sides.buried]  # what lies inside another part is no part of any zero level
-    wanted = sample_surface(surface.positions, shown, MEASURED_POINTS, rng)[0]
-    there = closest_on_surface(found, surface.positions, shown)[0]
-    back = closest_on_surface(wanted, positions, triangles)[0]
+    there, back = exact_distances((positions, triangles), (surface.positions, shown), MEASURED_POINTS, rng)
     return float(there.mean() + back.mean()) / 2 / diagonal(surface.positions, surface.triangles)

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from backend.geometry.arrays import Float64, Int64
-from backend.geometry.distance import closest_on_surface
-from backend.geometry.sampling import sample_surface
+from backend.geometry.distance import closest_on_surface, exact_distances
 from backend.geometry.shape import Shape
 from backend.geometry.sides import sides_of
 from backend.geometry.triangles import diagonal
@@ -55,8 +54,5 @@ def errors_of(surface: tuple[Float64, Int64], shape: Shape, seed: int = 0) -> Er
         return Errors(NOTHING, NOTHING)
     size = diagonal(shape.points, shape.triangles)
     shown = shape.triangles[~sides_of(shape.points, shape.triangles).buried]
-    wanted = sample_surface(shape.points, shown, POINTS, rng)[0]
-    found = sample_surface(positions, triangles, POINTS, rng)[0]
-    there = closest_on_surface(wanted, positions, triangles)[0]
-    back = closest_on_surface(found, shape.points, shown)[0]
+    there, back = exact_distances((shape.points, shown), surface, POINTS, rng)
     return Errors(100.0 * float(there.mean()) / size, 100.0 * float(back.mean()) / size)
