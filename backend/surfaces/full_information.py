@@ -61,7 +61,7 @@ class FullInformationSettings:
     eikonal: float = setting(0.0, "Weight of the eikonal loss; the paper's is 0.1", minimum=0.0, maximum=100.0)
     eikonal_batch: int = setting(64, "Points for it in every step", minimum=1, maximum=1_000_000, unit="points")
     level: float = setting(
-        0.02, "Offset of the surface of a field without sign", minimum=1e-4, maximum=1.0, unit="units"
+        0.015, "Offset of the surface of a field without sign", minimum=1e-4, maximum=1.0, unit="units"
     )
 
 
