@@ -51,6 +51,8 @@ def read_shape(path: str | Path, kind: str = "auto", dimension: int | None = Non
     """
     path = Path(path)
     try:
+        if path.is_dir():
+            raise FormatError("is a folder; name a file with a shape")
         if path.suffix.lower() not in SUFFIXES:
             suffix = path.suffix or "a name without suffix"
             raise FormatError(f"{suffix} is not a format known here; use one of {', '.join(SUFFIXES)}")

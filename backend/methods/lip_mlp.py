@@ -15,16 +15,12 @@ from numpy.typing import NDArray
 
 from backend.fields.lipschitz_mlp import LipschitzMlp
 from backend.fields.mlp import MlpShape
-from backend.flow.co_moving import CoMoving
-from backend.geometry.repair import working_pair
-from backend.methods.carried_pair import RigidPair
 from backend.methods.field_morph import FieldMorph
 from backend.methods.latent_error import measure_ends, seconds_to_measure
-from backend.methods.latent_field import LatentField, latent_shapes
+from backend.methods.latent_field import LatentField
 from backend.methods.method import Method, Morph, Pair
-from backend.methods.sequence import poses_of
+from backend.methods.posed_shapes import posed_shapes, restored_pair
 from backend.methods.settings import setting
-from backend.methods.targets import frame_of
 from backend.training.run import Run
 from backend.training.schedule import Cosine, Halving, Schedule
 from backend.training.shape_fit import ShapeFit, fit_shapes
@@ -101,13 +97,7 @@ class LipMlp(Method):
     }
 
     def fit(self, pair: Pair, settings: LipMlpSettings, run: Run) -> Morph:
-        stops = [stop.positions for stop in pair.stops]
-        frame = CoMoving.through(poses_of(pair)) if stops else frame_of(pair, run)
-        carried = RigidPair(pair.source_surface, pair.target_surface, frame)
-        shapes = latent_shapes(carried, stops)
-        for role, shape in (("source", shapes[0]), ("target", shapes[-1])):
-            for sentence in shape.sides.said(role):
-                run.warn(sentence)
+        carried, stops, shapes = posed_shapes(pair, run)
 
         def field(network: LipschitzMlp, corrected: bool) -> LatentField:
             return LatentField(carried, stops, network.normalised(), corrected=corrected)
@@ -132,7 +122,7 @@ class LipMlp(Method):
 
     def restore(self, source: MeshData, arrays: Mapping[str, NDArray[Any]], values: Mapping[str, Any]) -> Morph:
         target = FieldMorph.target_of(arrays, values)
-        carried = RigidPair(*working_pair(source, target), CoMoving.from_state(values["field"]["frame"]))
+        carried = restored_pair(source, target, values["field"])
         return FieldMorph(source, target, LatentField.restored(carried, arrays, values["field"]), values["resolution"])
 
 

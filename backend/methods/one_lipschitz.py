@@ -14,16 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.fields.one_lipschitz import OneLipschitz
-from backend.flow.co_moving import CoMoving
-from backend.geometry.repair import working_pair
 from backend.methods.bounded_field import BoundedField
-from backend.methods.carried_pair import RigidPair
 from backend.methods.field_morph import FieldMorph
-from backend.methods.latent_field import latent_shapes
 from backend.methods.method import Method, Morph, Pair
-from backend.methods.sequence import poses_of
+from backend.methods.posed_shapes import posed_shapes, restored_pair
 from backend.methods.settings import setting
-from backend.methods.targets import frame_of
 from backend.training.bounded_fit import BoundedFit, fit_in_time
 from backend.training.run import Run
 from backend.training.schedule import Cosine
@@ -75,13 +70,7 @@ class OneLipschitzMorph(Method):
     }
 
     def fit(self, pair: Pair, settings: OneLipschitzMorphSettings, run: Run) -> Morph:
-        stops = [stop.positions for stop in pair.stops]
-        frame = CoMoving.through(poses_of(pair)) if stops else frame_of(pair, run)
-        carried = RigidPair(pair.source_surface, pair.target_surface, frame)
-        shapes = latent_shapes(carried, stops)
-        for role, shape in (("source", shapes[0]), ("target", shapes[-1])):
-            for sentence in shape.sides.said(role):
-                run.warn(sentence)
+        carried, stops, shapes = posed_shapes(pair, run)
 
         def preview(network: OneLipschitz, pace: float) -> Morph:
             shown = BoundedField(carried, stops, network, pace, np.zeros(1), corrected=False)
@@ -104,5 +93,5 @@ class OneLipschitzMorph(Method):
 
     def restore(self, source: MeshData, arrays: Mapping[str, NDArray[Any]], values: Mapping[str, Any]) -> Morph:
         target = FieldMorph.target_of(arrays, values)
-        carried = RigidPair(*working_pair(source, target), CoMoving.from_state(values["field"]["frame"]))
+        carried = restored_pair(source, target, values["field"])
         return FieldMorph(source, target, BoundedField.restored(carried, arrays, values["field"]), values["resolution"])

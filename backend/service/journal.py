@@ -1,9 +1,8 @@
 """The journal: every job on disk, so that a restarted server knows its jobs and their streams go on.
 
-One folder a job: ``job.json`` (what happened), ``request.bin`` (the Submit, Bake, Match or
-Surface as it came),
-``finished.bin`` (report and trained morph, written when the training ends, before the first frame; or the Matched
-message), ``frame-000000.bin`` … (each the Frame message as it is sent) and, while it trains, the newest
+One folder a job: ``job.json`` (what happened), ``request.bin`` (the Submit, Bake, Match or Surface as it came),
+``finished.bin`` (report and trained morph or field, written when the training ends, before the first frame; or the
+Matched message), ``frame-000000.bin`` … (each the Frame message as it is sent) and, while it trains, the newest
 ``preview-000001.bin``. The worker process writes the results, the server only reads them: what is streamed is what is
 on disk, whoever was killed in between.
 """
