@@ -51,7 +51,7 @@ class Muon(Adam):
 
 def orthogonalised(matrix: Tensor) -> Tensor:
     """About the orthogonal matrix nearest to a matrix [M, N]: singular values become about 1, but for tiny ones."""
-    near = matrix / (matrix.norm() + 1e-30)
+    near: Tensor = matrix / (matrix.norm() + 1e-30)
     for _ in range(ITERATIONS):
         square = near @ near.T
         near = A * near + torch.addmm(square, square, square, beta=B, alpha=C) @ near
