@@ -10,6 +10,7 @@ import numpy as np
 from backend.geometry.arrays import Flags, Float64
 
 ROOM = 0.1  # units from the shape's box to that from which its field is continued
+STEPS = 3  # points of the box that are tried
 
 Asked = tuple[Float64, Float64]  # values [N] and gradients [N, D]
 
@@ -28,27 +29,31 @@ class Around:
     def continued(self, ask: Callable[[Float64], Asked], points: Float64, bounded: bool) -> Asked:
         """Value and gradient at points [N, D] outside; ``ask`` gives those of the network.
 
-        With c the nearest point of the box, nothing in the box is nearer to x than sqrt(f(c)^2 + |x - c|^2), since the
-        way from c to x leads away from all of it. The shape's point nearest to c is about p = c - f(c) grad f(c), and
-        that nearest to x is about the same of where the way from p to x leaves the box; f(x) is |x - p|, or the bound
-        where a wrong gradient makes that less. A bounded network would give up its own bound by p; it has its f(x) in
-        place of |x - p|: both are 1-Lipschitz and no more than the distance.
+        On the way from x to the shape's nearest point p lies a point c of the side of the box, and f(x) is
+        |x - c| + f(c), which no other c makes less. It is looked for from the point nearest to x: p is about
+        c - f(c) grad f(c), and the way from p to x leaves the box at the next c. As that is a minimum, a rough gradient
+        does little harm. With c the nearest one, nothing in the box is nearer to x than sqrt(f(c)^2 + |x - c|^2), and
+        f(x) is never less. A bounded network would give up its own bound by the first; it has its f(x) in place of it:
+        both are 1-Lipschitz and no more than the distance.
         """
         nearest = np.clip(points, self.low, self.high)
         value, gradient = ask(nearest)
-        away = points - nearest
-        above = np.maximum(value, 0.0)[:, None]
-        least = np.hypot(above[:, 0], np.linalg.norm(away, axis=1))
-        along = np.where(away == 0.0, gradient, 0.0)  # c moves along the side of the box only
-        slope = (above * along + away) / least[:, None]
+        least, slope = _least(points - nearest, value, gradient)
         if bounded:
             own, own_slope = ask(points)
         else:
-            foot, _ = _foot(nearest, value, gradient)
-            left = self._left(foot, points)
-            foot, spread = _foot(left, *ask(left))
-            own = np.sqrt(((points - foot) ** 2).sum(axis=1) + spread)
-            own_slope = (points - foot) / np.maximum(own, 1e-12)[:, None]
+            own, own_slope = np.full(len(points), np.inf), np.zeros_like(points)
+            left = nearest
+            for step in range(STEPS):
+                if step > 0:
+                    left = self._left(_foot(left, value, gradient), points)
+                    value, gradient = ask(left)
+                away = points - left
+                length = np.linalg.norm(away, axis=1)
+                found = length + np.maximum(value, 0.0)
+                less = found < own
+                own = np.where(less, found, own)
+                own_slope[less] = away[less] / np.maximum(length[less], 1e-12)[:, None]
         greater = own > least
         return np.where(greater, own, least), np.where(greater[:, None], own_slope, slope)
 
@@ -61,11 +66,15 @@ class Around:
         return np.asarray(inside + share.min(axis=1, keepdims=True) * way)
 
 
-def _foot(points: Float64, value: Float64, gradient: Float64) -> tuple[Float64, Float64]:
-    """About the shape's points nearest to points [N, D]: their mean [N, D], and mean squared distance from it [N].
+def _least(away: Float64, value: Float64, gradient: Float64) -> Asked:
+    """The least value [N] at points that are ``away`` [N, D] from the nearest of the box, f being as given there."""
+    above = np.maximum(value, 0.0)[:, None]
+    least = np.hypot(above[:, 0], np.linalg.norm(away, axis=1))
+    along = np.where(away == 0.0, gradient, 0.0)  # the nearest point moves along the side of the box only
+    return least, (above * along + away) / least[:, None]
 
-    Between two of them a network's gradient is that to their mean, and shorter than 1.
-    """
-    value = np.maximum(value, 0.0)
+
+def _foot(points: Float64, value: Float64, gradient: Float64) -> Float64:
+    """About the points of the shape [N, D] that are nearest to points [N, D]; between two of them, their mean."""
     gradient = gradient / np.maximum(np.linalg.norm(gradient, axis=1, keepdims=True), 1.0)
-    return points - value[:, None] * gradient, value**2 * (1.0 - (gradient**2).sum(axis=1))
+    return np.asarray(points - np.maximum(value, 0.0)[:, None] * gradient)

@@ -63,7 +63,7 @@ def test_a_network_without_a_bound_is_asked_how_steep_it_is() -> None:
     field = sine_field().measured()
     points = np.random.default_rng(1).uniform(field.low, field.high, (20_000, 3))
     steepest = np.linalg.norm(field.values_and_gradients(points)[1], axis=1).max()
-    assert steepest < field.slope < 1.5 * steepest
+    assert steepest < field.slope < 1.6 * steepest
     for level in (0.0, 0.05, -0.05):
         lattice = lattice_for(field, [level], 32)
         x, y, z = (int(count) for count in lattice.counts)
