@@ -22,7 +22,7 @@ LOOKS = 4000  # points at which the two sides are compared
 DEEP = 2.0  # spacings: as far to either side of a point the winding numbers are compared
 INSIDE = 0.6  # winding number behind a point that has an inside there; of a plane it is 0.5
 SOLID = 0.5  # share of the points that must have an inside behind them, and none before
-BATCH = 500_000  # points times questions at once, in the plane
+BATCH = 50_000  # points times questions at once, in the plane: as many as a processor's cache holds
 TINY = 1e-30
 
 
@@ -126,9 +126,10 @@ class _Discs:
         return np.concatenate([self._in_plane(points[k : k + step]) for k in range(0, len(points), step)])
 
     def _in_plane(self, points: Float64) -> Float64:
-        away = self._points[None] - points[:, None]  # [M, N, 2]
-        flux = np.einsum("mnd,nd->mn", away, self._normals * self._areas[:, None])
-        return np.asarray((flux / np.maximum((away**2).sum(axis=2), TINY)).sum(axis=1) / (2.0 * np.pi))
+        right, up = self._points.T[:, None] - points.T[:, :, None]  # [M, N] each
+        near = 1.0 / np.maximum(right * right + up * up, TINY)
+        flux = self._normals * self._areas[:, None]
+        return np.asarray(((right * near) @ flux[:, 0] + (up * near) @ flux[:, 1]) / (2.0 * np.pi))
 
 
 def _checked(normals: Float64) -> Float64:
