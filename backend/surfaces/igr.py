@@ -42,7 +42,7 @@ RADIUS = 1.0  # of the ball that a softplus network starts as
 class IgrSettings:
     """Settings of ``igr``. Lengths are in the unit frame, where the longest side of the shape is 1.8."""
 
-    steps: int = setting(4000, "Training steps", minimum=0, maximum=1_000_000, unit="steps")
+    steps: int = setting(2400, "Training steps", minimum=0, maximum=1_000_000, unit="steps")
     batch: int = setting(512, "Points on the surface in every step", minimum=1, maximum=1_000_000, unit="points")
     local: int = setting(
         128, "Points around the surface in every step; the paper has as many as on it",
