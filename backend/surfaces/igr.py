@@ -24,10 +24,9 @@ from backend.surfaces.dataset import Dataset
 from backend.surfaces.igr_points import IgrPoints, igr_points
 from backend.surfaces.network_start import round_, solve_last_
 from backend.surfaces.step_samples import StepSamples
-from backend.surfaces.surface_method import SurfaceMethod
+from backend.surfaces.surface_method import SurfaceMethod, trained
 from backend.training.adam import Adam
 from backend.training.checkpoints import Checkpoints
-from backend.training.loop import train
 from backend.training.muon import Muon
 from backend.training.run import Run
 from backend.training.schedule import Cosine, Halving, Schedule
@@ -112,19 +111,15 @@ class Igr(SurfaceMethod):
             points = igr_points(data, run, estimate=settings.estimate, labels=settings.known > 0)
         network = _started(points, data.dimension, settings, run)
         draw = StepSamples(run.seed, run.device)
-        with run.phase("training"):
-            outcome = train(
-                network,
-                lambda step: igr_loss(network, points, draw, step, settings),
-                steps=run.steps(settings.steps),
-                schedule=_schedule(settings),
-                run=run,
-                preview=lambda: network,
-                checkpoints=checkpoints,
-                optimiser_type=Muon if settings.optimiser == "muon" else Adam,
-            )
-        run.facts |= outcome.facts("training")
-        return network
+        return trained(
+            network,
+            lambda step: igr_loss(network, points, draw, step, settings),
+            settings.steps,
+            _schedule(settings),
+            run,
+            checkpoints,
+            Muon if settings.optimiser == "muon" else Adam,
+        )
 
 
 def igr_loss(

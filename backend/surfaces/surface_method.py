@@ -10,6 +10,7 @@ from torch import Tensor
 
 from backend.fields.distance_network import DistanceNetwork
 from backend.surfaces.dataset import Dataset
+from backend.training.adam import Adam
 from backend.training.checkpoints import Checkpoints
 from backend.training.loop import train
 from backend.training.run import Run
@@ -54,6 +55,7 @@ def trained(
     schedule: Schedule,
     run: Run,
     checkpoints: Checkpoints | None,
+    optimiser_type: type[Adam] = Adam,
 ) -> DistanceNetwork:
     """The network when its training has ended; it is shown as it is on the way, and the run keeps the facts."""
     with run.phase("training"):
@@ -65,6 +67,7 @@ def trained(
             run=run,
             preview=lambda: network,
             checkpoints=checkpoints,
+            optimiser_type=optimiser_type,
         )
     run.facts |= outcome.facts("training")
     return network
