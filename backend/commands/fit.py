@@ -48,7 +48,7 @@ def add_arguments(parser: Parser) -> None:
         "--method",
         metavar="NAME",
         type=choice(*METHODS),
-        help=f"{', '.join(METHODS)}; default: igr, full-information for curves and for a field without sign, and for "
+        help=f"{', '.join(METHODS)}; default: igr, full-information for curves, in the plane and without a sign, and for "
         "a dataset the method that trains on it",
     )
     add("--mode", metavar="M", type=choice(*MODES), help="signed, unsigned or auto (the default): signed where it can")
@@ -180,7 +180,7 @@ def _method_for(shape: Shape | Dataset, mode: str) -> str:
 
     if isinstance(shape, Dataset):
         return BY_DATASET[shape.mode]
-    if shape.kind == "polyline":
+    if shape.kind == "polyline" or shape.dimension == 2:
         return "full-information"
     signed = mode == "signed" or (mode == "auto" and (shape.kind == "cloud" or known_shape(shape, Run()).signed))
     return "igr" if signed else "full-information"

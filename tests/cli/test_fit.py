@@ -188,10 +188,12 @@ def test_a_dataset_is_fitted_to_like_the_shape_it_was_made_of(
 def test_the_method_is_chosen_by_what_is_given(tmp_path: Path, drawing: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "open.obj").write_text("v 0 0 0\nv 1 0 0\nv 1 1 0\nl 1 2 3\n")
+    np.savetxt("ball.xyz", trimesh.creation.icosphere(subdivisions=2).vertices)
     quick = ("--set", "steps=2", "--set", "width=8", "--resolution", "16", "--out", "out")
     for given, method, mode in (
         (("drawing.obj",), "full_information", "signed"),
-        (("drawing.obj", "--kind", "cloud"), "igr", "signed"),
+        (("drawing.obj", "--kind", "cloud"), "full_information", "signed"),
+        (("ball.xyz",), "igr", "signed"),
         (("open.obj",), "full_information", "unsigned"),
     ):
         assert main(["fit", *given, *quick]) == 0
