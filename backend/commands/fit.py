@@ -48,8 +48,8 @@ def add_arguments(parser: Parser) -> None:
         "--method",
         metavar="NAME",
         type=choice(*METHODS),
-        help=f"{', '.join(METHODS)}; default: igr, full-information for curves, in the plane and without a sign, and for "
-        "a dataset the method that trains on it",
+        help=f"{', '.join(METHODS)}; default: igr; full-information for curves, in the plane and without a sign; for a "
+        "dataset the method that trains on it",
     )
     add("--mode", metavar="M", type=choice(*MODES), help="signed, unsigned or auto (the default): signed where it can")
     add("--preset", metavar="P", help="fast (the default) or paper")
