@@ -15,6 +15,7 @@ from backend.memory import peak_memory
 from backend.pipeline import versions
 from backend.surface_fit import Fitted
 from backend.surfaces.dataset import Dataset
+from backend.surfaces.fragments import without_specks
 from backend.surfaces.measures import Level, measure
 from backend.surfaces.queries.contour import contours
 from backend.surfaces.queries.isosurface import isosurface
@@ -38,8 +39,10 @@ def write_result(
     progress("extracting")
     level: Level
     if field.dimension == 3:
-        level = positions, triangles = isosurface(field, field.level, cells)
-        count = len(triangles)
+        positions, triangles = isosurface(field, field.level, cells)
+        if field.signed and isinstance(shape, Shape):
+            positions, triangles = without_specks(positions, triangles, shape)
+        level, count = (positions, triangles), len(triangles)
         if count:
             write_ply(folder / "surface.ply", MeshData.from_triangles(positions, triangles))
     else:

@@ -20,7 +20,7 @@ from backend.geometry.dual_octree import (
     middle_of,
     side_of,
 )
-from backend.geometry.triangles import areas, parts
+from backend.geometry.triangles import part_areas
 
 Function = Callable[[Float64], Float64]  # [N, 3] -> [N], negative inside
 
@@ -94,25 +94,17 @@ def extract(
 
 def without_fragments(positions: Float64, triangles: Int64, smallest: float) -> tuple[Float64, Int64]:
     """The mesh without connected parts that have less than ``smallest`` of its area."""
-    share = _part_shares(positions, triangles)
-    return _with_faces(positions, triangles[share >= smallest])
+    area, part = part_areas(positions, triangles)
+    return of_faces(positions, triangles[(area >= smallest * area.sum())[part]])
 
 
 def largest_part(positions: Float64, triangles: Int64) -> tuple[Float64, Int64]:
     """The connected part of the mesh that has the largest area."""
-    share = _part_shares(positions, triangles)
-    return _with_faces(positions, triangles[share >= share.max(initial=0.0)])
+    area, part = part_areas(positions, triangles)
+    return of_faces(positions, triangles[(area >= area.max(initial=0.0))[part]])
 
 
-def _part_shares(positions: Float64, triangles: Int64) -> Float64:
-    """For every triangle [T], the share of the whole area that its connected part has."""
-    count, part = parts(len(positions), triangles)
-    of_face = part[triangles[:, 0]]
-    area = np.bincount(of_face, areas(positions, triangles), count)
-    return np.asarray(area[of_face] / max(float(area.sum()), 1e-300))
-
-
-def _with_faces(positions: Float64, triangles: Int64) -> tuple[Float64, Int64]:
+def of_faces(positions: Float64, triangles: Int64) -> tuple[Float64, Int64]:
     """The mesh of some faces, without the vertices that none of them uses."""
     used, compact = np.unique(triangles, return_inverse=True)
     return positions[used], compact.reshape(-1, 3).astype(np.int64)

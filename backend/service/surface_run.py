@@ -8,13 +8,12 @@ from itertools import count
 import numpy as np
 import torch
 
-from backend.geometry.isosurface import without_fragments
 from backend.geometry.shape_data import shape_of
 from backend.geometry.shape_file import check_shape
 from backend.service.job_output import JobOutput
 from backend.surface_fit import FitRequest, fit_shape
 from backend.surfaces.distance_field import DistanceField, field_of
-from backend.surfaces.fragments import speck_share
+from backend.surfaces.fragments import without_specks
 from backend.surfaces.measures import measure
 from backend.surfaces.queries.isosurface import Surface, isosurface, isosurfaces
 from backend.surfaces.queries.lattice import Check, check_reach
@@ -102,14 +101,14 @@ def surface_frames(
     """All frames of a request: its levels, and the skeleton if it is asked for.
 
     The levels are made in one call, whichever of them is wanted: the cells that they are made on depend on all. The
-    closed surface of a mesh comes without specks; whatever lies around or within it comes as it is.
+    closed surface itself comes without specks; whatever lies around or within it comes as it is.
     """
     total = frame_count(request)
     levels = [field.level + distance for distance in request.levels]
-    smallest = speck_share(shape_of(request.shape)) if field.signed else 0.0
     for seq, surface in enumerate(isosurfaces(field, levels, request.resolution, check=check)):
-        of_shape = request.levels[seq] == 0.0
-        yield _frame(job, seq, total, _mesh(without_fragments(*surface, smallest) if of_shape else surface))
+        if field.signed and request.levels[seq] == 0.0:
+            surface = without_specks(*surface, shape_of(request.shape))
+        yield _frame(job, seq, total, _mesh(surface))
     if request.skeleton:
         yield _frame(job, total - 1, total, _skeleton(field, check))
 

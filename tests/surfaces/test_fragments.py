@@ -1,11 +1,10 @@
-"""Specks beside the closed surface of a mesh go; what the mesh has, and what nobody knows of, stays."""
+"""Specks beside the closed surface of a shape go; the parts that it has stay, and so do shells as they are."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from backend.geometry.shape import Shape
 from backend.geometry.triangles import parts
 from backend.service.surface_run import surface_frames
 from backend.surfaces.fragments import speck_share
@@ -47,8 +46,9 @@ def test_a_part_as_small_as_a_speck_stays_where_the_mesh_has_one() -> None:
     assert parts_of(shape(LARGE, SMALL, SPECK)) == [3]
 
 
-def test_of_points_nobody_knows_the_parts() -> None:
-    assert parts_of(shape(LARGE, SMALL, faces=False)) == [3]
+def test_a_speck_goes_from_the_surface_of_points_unless_points_lie_on_it() -> None:
+    assert parts_of(shape(LARGE, SMALL, faces=False), (0.05, 0.0)) == [3, 2]
+    assert parts_of(shape(LARGE, SMALL, SPECK, faces=False)) == [3]
 
 
 def test_what_counts_as_a_speck_goes_by_the_smallest_part() -> None:
@@ -56,10 +56,10 @@ def test_what_counts_as_a_speck_goes_by_the_smallest_part() -> None:
         given = shape(*[(3.0 * index, 0.0, 0.0, radius) for index, radius in enumerate(radii)])
         triangles = np.asarray(given.face_indices, np.int64).reshape(-1, 3)
         apart = given.positions()[triangles].reshape(-1, 3)  # every triangle with corners of its own
-        assert speck_share(Shape(apart, triangles=np.arange(len(apart)).reshape(-1, 3))) == pytest.approx(
-            speck_share(Shape(given.positions(), triangles=triangles))
+        assert speck_share(apart, np.arange(len(apart)).reshape(-1, 3)) == pytest.approx(
+            speck_share(given.positions(), triangles)
         )
-        return speck_share(Shape(given.positions(), triangles=triangles))
+        return speck_share(given.positions(), triangles)
 
     assert share(1.0) == share(1.0, 1.0) == 0.01
     assert share(1.0, 0.1) == pytest.approx(0.25 * 0.01 / 1.01, rel=1e-3)
