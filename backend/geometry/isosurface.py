@@ -92,6 +92,25 @@ def extract(
     return (positions, triangles) if octree is None else mended(positions, triangles)
 
 
+def finite(values: Function, points: Float64) -> Float64:
+    """The function [N] at points [N, 3]; ``ValueError`` where it does not give a finite number for each of them."""
+    found = np.array(values(points), np.float64)
+    if found.shape != points.shape[:1]:
+        raise ValueError(f"the field gave values of shape {list(found.shape)} for {len(points)} points")
+    bad = np.flatnonzero(~np.isfinite(found))
+    if len(bad):
+        place = ", ".join(f"{x:.6g}" for x in points[bad[0]])
+        raise ValueError(
+            f"the field is {found[bad[0]]} at ({place}) and at {len(bad) - 1} more of {len(points)} points"
+        )
+    return found
+
+
+def kept_clear(values: Float64, least: float) -> Float64:
+    """The values with the signs they have, and none nearer to 0 than ``least``."""
+    return np.where(values < 0.0, np.minimum(values, -least), np.maximum(values, least))
+
+
 def without_fragments(positions: Float64, triangles: Int64, smallest: float) -> tuple[Float64, Int64]:
     """The mesh without connected parts that have less than ``smallest`` of its area."""
     area, part = part_areas(positions, triangles)
@@ -150,17 +169,7 @@ class _Nodes:
         return np.asarray(keys[:, None] // self._strides % self._sizes)
 
     def _evaluated(self, keys: Int64) -> Float64:
-        points = self.points(keys)
-        found = np.array(self._values(points), np.float64)  # [N]
-        if found.shape != keys.shape:
-            raise ValueError(f"the field gave values of shape {list(found.shape)} for {len(keys)} points")
-        bad = np.flatnonzero(~np.isfinite(found))
-        if len(bad):
-            place = ", ".join(f"{x:.6g}" for x in points[bad[0]])
-            raise ValueError(
-                f"the field is {found[bad[0]]} at ({place}) and at {len(bad) - 1} more of {len(keys)} points"
-            )
-        found = np.where(found < 0.0, np.minimum(found, -self._clearance), np.maximum(found, self._clearance))
+        found = kept_clear(finite(self._values, self.points(keys)), self._clearance)
         places = self._places(keys)
         rim = ((places == 0) | (places == UNITS * self.ends)).any(axis=1)
         found[rim] = np.maximum(found[rim], self._clearance)
