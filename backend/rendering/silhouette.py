@@ -20,7 +20,7 @@ from torch import Tensor
 from backend.rendering.camera import NEAR, Camera
 from backend.rendering.raster import mask_of, nearest_face, ragged, spans_of
 
-BORDER = 2  # pixels around the image that are looked at, too: an outline just outside of it is known as one
+BORDER = 1  # pixel around the image that is looked at, too: an outline just outside of it is known as one
 RAMP = 0.5  # pixels on either side of the outline, along the image's axis that is nearer to its normal
 BESIDE = 0.75  # pixels from the outline at which it is looked whether anything else covers; beyond a pixel's diagonal
 REACH = 0.7072  # pixels along an axis at which a point within the ramp can be from its line, at most

@@ -166,6 +166,10 @@ def test_what_is_seen_is_what_rays_hit() -> None:
     assert (camera.place(points)[0, :, 2] < 0.0).any()
     assert np.array_equal(found.face[0].numpy(), nearest)
     np.testing.assert_allclose(found.depth[0].numpy(), depth, rtol=1e-9)
+    image = silhouette(points, faces, camera)[0].numpy()
+    assert np.array_equal(image > 0.5, nearest >= 0)
+    assert image.min() >= 0.0
+    assert image.max() <= 1.0
 
 
 def test_depth_and_normals_of_a_plane() -> None:
@@ -245,6 +249,10 @@ def test_faces_behind_the_camera_are_left_out() -> None:
     assert (image == 1.0).all()  # only what lies ahead is seen, and that fills the image
     assert around.grad is not None
     assert torch.isfinite(around.grad).all()
+    one_behind = torch.tensor([[-1.0, -1.0, 0.0], [1.0, -1.0, 0.0], [0.2, 0.1, -3.0]], dtype=torch.float64)
+    triangle = torch.tensor([[0, 1, 2]])
+    assert (silhouette(one_behind, triangle, camera) == 0.0).all()
+    assert (silhouette(one_behind * torch.tensor([1.0, 1.0, 0.5]), triangle, camera) > 0.5).any()
     on_plane = points.clone()
     on_plane[:, 2] = -2.5  # every vertex in the camera's own plane
     assert (silhouette(on_plane, faces, camera) == 0.0).all()
