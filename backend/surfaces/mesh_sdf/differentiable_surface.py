@@ -26,8 +26,8 @@ def differentiable_surface(values: Values, vertices: Tensor, parameters: Sequenc
 
     ``parameters``: tensors that ``values`` is computed from, a latent code or weights, leaves or not; those that need
     a gradient get theirs, those left out get none. They must not be changed before the backward pass, which evaluates
-    the field once more, at the vertices alone. What has a random part, as dropout, has to be switched off. Vertices where
-    the box cut a surface off are on no zero level: what they are given has no meaning.
+    the field once more, at the vertices alone. Anything random in it, as dropout, has to be switched off.
+    Vertices where the box cut a surface off are on no zero level: what they are given has no meaning.
     """
     moved: Tensor = _Surface.apply(values, vertices.detach(), *parameters)  # type: ignore[no-untyped-call]
     return moved
