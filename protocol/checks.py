@@ -30,9 +30,14 @@ from protocol.messages import (
     Matched,
     MatchRequest,
     MorphRequest,
+    Outline,
     Preview,
     PreviewSeen,
     Progress,
+    Reconstruct,
+    ReconstructRequest,
+    Refine,
+    RefineRequest,
     Resume,
     Stop,
     Submit,
@@ -46,6 +51,8 @@ JOB = re.compile(r"[0-9a-z-]{1,64}\Z")
 MAX_FRAMES = 100_000  # of one timeline
 MAX_LANDMARKS = 50
 MAX_LEVELS = 64  # surfaces of one job
+MAX_OUTLINES = 32  # of one frame
+MAX_SIDE = 4096  # pixels of an image
 RESOLUTIONS = (8, 1024)  # least and most cells along the longest side of an extracted frame
 
 
@@ -89,7 +96,7 @@ def _check_resolution(cells: int) -> None:
     _require(low <= cells <= high, "bad-setting", f"resolution is {cells}; it must be from {low} to {high}")
 
 
-def _check_effort(request: MorphRequest | SurfaceRequest) -> None:
+def _check_effort(request: MorphRequest | SurfaceRequest | RefineRequest | ReconstructRequest) -> None:
     if request.seconds is not None:
         positive = math.isfinite(request.seconds) and request.seconds > 0
         _require(positive, "bad-setting", f"seconds is {request.seconds}; it must be above 0")
@@ -182,6 +189,52 @@ def check_surface_request(request: SurfaceRequest, limits: Limits, where: str) -
     _check_effort(request)
 
 
+def _check_image(image: NDArray[Any], channels: list[int], where: str) -> None:
+    """An image [H, W, *channels] of at least one pixel and at most ``MAX_SIDE`` a side."""
+    shape = list(image.shape)
+    expected = ", ".join(["H", "W", *map(str, channels)])
+    flat = len(shape) == 2 + len(channels) and shape[2:] == channels
+    _require(flat, "bad-message", f"{where} has shape {shape}; it must be [{expected}]")
+    _require(min(shape[:2]) > 0, "bad-setting", f"{where} has no pixels: {shape[1]} x {shape[0]}")
+    _require(max(shape[:2]) <= MAX_SIDE, "too-large",
+             f"{where} has {shape[1]} x {shape[0]} pixels; at most {MAX_SIDE} x {MAX_SIDE} are taken: use a "
+             "smaller image")  # fmt: skip
+
+
+def check_outline(outline: Outline, limits: Limits, where: str) -> None:
+    _check_image(outline.mask, [], f"{where}.mask")
+    shapes = outline.world_to_camera.shape, outline.focal.shape, outline.centre.shape
+    _require(shapes == ((4, 4), (2,), (2,)), "bad-message",
+             f"{where} needs world_to_camera [4, 4], focal [2] and centre [2]")  # fmt: skip
+    numbers = (outline.world_to_camera, outline.focal, outline.centre)
+    finite = all(bool(np.isfinite(values).all()) for values in numbers)
+    _require(finite, "bad-setting", f"{where}: the numbers of a camera must be finite")
+    last = bool((outline.world_to_camera[3] == (0.0, 0.0, 0.0, 1.0)).all())
+    _require(last, "bad-setting", f"{where}: the last row of world_to_camera must be 0, 0, 0, 1")
+    _require(bool((outline.focal > 0.0).all()), "bad-setting",
+             f"{where}: focal is {outline.focal.tolist()}; both must be above 0")  # fmt: skip
+
+
+def check_refine_request(request: RefineRequest, limits: Limits, where: str) -> None:
+    last = request.timeline.frames - 1
+    _require(last >= 2, "bad-setting", "a timeline of 2 frames has only its ends, which stay; ask for more frames")
+    between = 0 < request.frame < last
+    _require(between, "bad-setting", f"frame is {request.frame}; it must be from 1 to {last - 1}, since the ends stay")
+    count = len(request.outlines)
+    some = 1 <= count <= MAX_OUTLINES
+    _require(some, "bad-setting", f"there are {count} outlines; it must be 1 to {MAX_OUTLINES}")
+    _require(0.0 < request.reach <= 1.0, "bad-setting", f"reach is {request.reach}; it must be above 0 and at most 1")
+    _check_effort(request)
+
+
+def check_reconstruct_request(request: ReconstructRequest, limits: Limits, where: str) -> None:
+    _check_image(request.image, [4], f"{where}.image")
+    shape = list(request.model.shape)
+    _require(len(shape) == 1, "bad-message", f"{where}: a model has shape {shape}; it must be [B]")
+    _check_resolution(request.resolution)
+    _check_effort(request)
+
+
 def check_frame(frame: Frame, limits: Limits, where: str) -> None:
     check_job(frame.job, where)
     _require(0 <= frame.seq < frame.total, "bad-message", f"{where} is number {frame.seq} of {frame.total}")
@@ -245,7 +298,7 @@ def check_credit(credit: Credit, limits: Limits, where: str) -> None:
     _require(fits, "bad-message", f"{where}.frames is {credit.frames}; it must be from 1 to {MAX_CREDIT}")
 
 
-def check_bake(bake: Bake, limits: Limits, where: str) -> None:
+def check_bake(bake: Bake | Refine, limits: Limits, where: str) -> None:
     check_job(bake.job, where)
     check_job(bake.base, f"{where}.base")
 
@@ -276,10 +329,15 @@ CHECKS: dict[type, Callable[[Any, Limits, str], None]] = {
     MatchRequest: check_match_request,
     ShapeData: check_shape,
     SurfaceRequest: check_surface_request,
+    Outline: check_outline,
+    RefineRequest: check_refine_request,
+    ReconstructRequest: check_reconstruct_request,
     Submit: _job_only,
     Bake: check_bake,
     Match: _job_only,
     Surface: _job_only,
+    Refine: check_bake,
+    Reconstruct: _job_only,
     Cancel: _job_only,
     Resume: _not_negative("next_seq"),
     Credit: check_credit,

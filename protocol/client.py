@@ -31,6 +31,10 @@ from protocol.messages import (
     MorphRequest,
     Pong,
     PreviewSeen,
+    Reconstruct,
+    ReconstructRequest,
+    Refine,
+    RefineRequest,
     Resume,
     Shutdown,
     Submit,
@@ -42,6 +46,8 @@ from protocol.messages import (
 from protocol.states import is_terminal
 from protocol.version import unknown_to
 from protocol.wire import encode
+
+Request = MorphRequest | MatchRequest | SurfaceRequest | ReconstructRequest  # what stands for itself
 
 
 @dataclass
@@ -114,8 +120,8 @@ class Client:
         """The jobs that are followed: submitted and not yet at their end."""
         return tuple(self._jobs)
 
-    def submit(self, request: MorphRequest | MatchRequest | SurfaceRequest, job: str | None = None) -> str:
-        """Starts a morph, a match or a surface, now or as soon as the backend is there.
+    def submit(self, request: Request, job: str | None = None) -> str:
+        """Starts a morph, a match, a surface or a shape from an image, now or as soon as the backend is there.
 
         Raises ``WireError`` for what cannot travel. A backend that is too old for it is told by an ``Error`` that
         ``poll`` gives.
@@ -128,6 +134,12 @@ class Client:
         """Bakes the morph of the finished job ``base`` again."""
         job = job or str(uuid.uuid4())
         self._follow(job, Bake(job, base, timeline))
+        return job
+
+    def refine(self, base: str, request: RefineRequest, job: str | None = None) -> str:
+        """Draws a frame of the morph of the finished job ``base`` towards outlines. Raises as ``submit``."""
+        job = job or str(uuid.uuid4())
+        self._follow(job, Refine(job, base, request))
         return job
 
     def resume(self, job: str, next_seq: int = 0) -> None:
@@ -303,8 +315,10 @@ class Client:
                 self._ask(job)
 
 
-def _first(job: str, request: MorphRequest | MatchRequest | SurfaceRequest) -> First:
+def _first(job: str, request: Request) -> First:
     """The message that starts a job for a request."""
     if isinstance(request, MatchRequest):
         return Match(job, request)
+    if isinstance(request, ReconstructRequest):
+        return Reconstruct(job, request)
     return Surface(job, request) if isinstance(request, SurfaceRequest) else Submit(job, request)

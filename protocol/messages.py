@@ -14,7 +14,7 @@ from protocol.settings import MethodSpec, SettingValue
 from protocol.shape import ShapeData
 from protocol.states import State
 
-PROTOCOL = (1, 3)  # (major, minor); majors must match, the lower minor is spoken
+PROTOCOL = (1, 4)  # (major, minor); majors must match, the lower minor is spoken
 
 # Marks a field that travels as a document of its own beside the header, since it may outgrow the header's limit.
 ASIDE: Final[Literal["aside"]] = "aside"
@@ -106,6 +106,44 @@ class SurfaceRequest:
     preview: bool = False  # of the surface as fitted so far
 
 
+@dataclass(frozen=True, eq=False)
+class Outline:
+    """What a shape shall look like from a camera. The camera looks along its z, x to the right and y down."""
+
+    mask: NDArray[np.uint8]  # [H, W], how much of each pixel the shape covers, 0 to 255; the first row is the top
+    world_to_camera: Float64  # [4, 4], from the space of the source to that of the camera
+    focal: Float64  # [2], pixels across and down
+    centre: Float64  # [2], principal point, pixels from the left and the top
+
+
+@dataclass(frozen=True, eq=False)
+class RefineRequest:
+    """Which frame of a morph is drawn towards which outlines, and which frames are baked of what becomes of it."""
+
+    timeline: Timeline  # of the frames that are baked, in which ``frame`` counts
+    frame: int  # 1 .. timeline.frames - 2: the ends stay
+    outlines: tuple[Outline, ...]  # of that one frame, 1 to 32
+    reach: float = 1.0  # in 0..1, how much of the way to the ends, or to the next refined frame, follows
+    seconds: float | None = None  # wall-time budget of the matching
+    seed: int = 0
+    device: str = "auto"  # auto | cpu | cuda | mps
+    preview: bool = False  # of the frame as matched so far
+
+
+@dataclass(frozen=True, eq=False)
+class ReconstructRequest:
+    """Of which image a shape is to be made, by which trained model."""
+
+    image: NDArray[np.uint8]  # [H, W, 4], red, green, blue and alpha, which is the shape's outline
+    model: NDArray[np.uint8]  # [B], the file of a model for single views
+    resolution: int = 128  # cells along the longest side
+    refine: bool = True  # fit the shape to its outline
+    seconds: float | None = None  # wall-time budget of that
+    seed: int = 0
+    device: str = "auto"  # auto | cpu | cuda | mps
+    preview: bool = False  # of the shape as refined so far
+
+
 # client -> server ---------------------------------------------------------------------------------------------------
 
 
@@ -150,6 +188,23 @@ class Surface:
 
     job: str
     request: SurfaceRequest
+
+
+@dataclass(frozen=True, eq=False)
+class Refine:
+    """Starts a job that draws one frame of a finished job's morph, and its neighbours, towards outlines, and bakes."""
+
+    job: str
+    base: str  # id of the finished job, which may itself be one of Bake or Refine
+    request: RefineRequest
+
+
+@dataclass(frozen=True, eq=False)
+class Reconstruct:
+    """Starts a job that makes a shape of an image. Its only frame is the shape; it has no morph."""
+
+    job: str
+    request: ReconstructRequest
 
 
 @dataclass(frozen=True)
@@ -320,10 +375,13 @@ class Pong:
     session: str  # the server's id
 
 
-CLIENT_MESSAGES = (Hello, Submit, Bake, Match, Surface, Cancel, Finish, Resume, Credit, PreviewSeen, Ping, Shutdown)
+CLIENT_MESSAGES = (
+    *(Hello, Submit, Bake, Match, Surface, Refine, Reconstruct),
+    *(Cancel, Finish, Resume, Credit, PreviewSeen, Ping, Shutdown),
+)
 SERVER_MESSAGES = (Welcome, Refused, JobState, Progress, Preview, Frame, Finished, Matched, Error, Gone, Pong)
 
-First = Submit | Bake | Match | Surface  # what starts a job
+First = Submit | Bake | Match | Surface | Refine | Reconstruct  # what starts a job
 ClientMessage = Hello | First | Cancel | Finish | Resume | Credit | PreviewSeen | Ping | Shutdown
 ServerMessage = Welcome | Refused | JobState | Progress | Preview | Frame | Finished | Matched | Error | Gone | Pong
 Message = ClientMessage | ServerMessage

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from protocol.messages import MATCHINGS, PROTOCOL, Bake, First, Match, Surface
+from protocol.messages import MATCHINGS, PROTOCOL, Bake, First, Match, Reconstruct, Refine, Surface
 
 Version = tuple[int, int]  # (major, minor)
 
@@ -14,6 +14,10 @@ def negotiate(client: Version, server: Version = PROTOCOL) -> Version | None:
 
 def unknown_to(spoken: Version, message: First) -> str:
     """What of a submission the other side would pass over or refuse, in words; empty: nothing."""
+    if isinstance(message, Refine):
+        return "outlines that a frame shall match" if spoken < (1, 4) else ""
+    if isinstance(message, Reconstruct):
+        return "shapes from an image" if spoken < (1, 4) else ""
     if isinstance(message, Surface):
         return "surfaces of points, curves and meshes" if spoken < (1, 3) else ""
     if isinstance(message, Match):

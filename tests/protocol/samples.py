@@ -23,11 +23,16 @@ from protocol.messages import (
     MatchRequest,
     Message,
     MorphRequest,
+    Outline,
     Ping,
     Pong,
     Preview,
     PreviewSeen,
     Progress,
+    Reconstruct,
+    ReconstructRequest,
+    Refine,
+    RefineRequest,
     Refused,
     Resume,
     Shutdown,
@@ -168,6 +173,38 @@ def surface_methods() -> tuple[MethodSpec, ...]:
     return (replace(method(), name="igr", needs_correspondence=False, topologies=("signed", "unsigned")),)
 
 
+def outline(shift: float = 0.0) -> Outline:
+    """A wide image of a camera that stands off to the side."""
+    matrix = np.array([[1, 0, 0, shift], [0, -1, 0, 0.5], [0, 0, -1, 2.5], [0, 0, 0, 1]], np.float64)
+    mask = np.zeros((3, 5), np.uint8)
+    mask[1, 1:4] = 64, 255, 128
+    return Outline(mask, matrix, np.array([5.5, 5.0]), np.array([2.5, 1.5]))
+
+
+def refine_request() -> RefineRequest:
+    return RefineRequest(
+        Timeline(5, resolution=64),
+        frame=3,
+        outlines=(outline(), outline(0.25)),
+        reach=0.5,
+        seconds=12.5,
+        seed=7,
+        device="cpu",
+        preview=True,
+    )
+
+
+def picture() -> np.ndarray:
+    """Red in front of nothing."""
+    image = np.zeros((4, 3, 4), np.uint8)
+    image[1:3, 1] = 200, 10, 10, 255
+    return image
+
+
+def reconstruct_request() -> ReconstructRequest:
+    return ReconstructRequest(picture(), np.arange(11, dtype=np.uint8), 64, False, 12.5, 7, "cpu", True)
+
+
 def messages() -> tuple[Message, ...]:
     vertices = square().vertices
     return (
@@ -252,4 +289,9 @@ def messages() -> tuple[Message, ...]:
         Frame(
             "job-8", 3, 4, 0.0, vertices, np.zeros(3), 1.0, np.array([0, 2, 5], "i4"), np.array([0, 1, 1, 2, 3], "i4")
         ),
+        # added by version 1.4
+        Refine("job-11", "job-1", refine_request()),
+        Refine("job-12", "job-11", RefineRequest(Timeline(3), 1, (outline(),))),
+        Reconstruct("job-13", reconstruct_request()),
+        Reconstruct("job-14", ReconstructRequest(picture(), np.arange(11, dtype=np.uint8))),
     )

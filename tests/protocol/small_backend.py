@@ -19,12 +19,12 @@ from protocol.endpoint import CurveServer, bind_router, write_connection_file
 from protocol.flow_control import SendWindow
 from protocol.messages import (
     PROTOCOL,
-    Bake,
     Cancel,
     Credit,
     Error,
     Finish,
     Finished,
+    First,
     Frame,
     Gone,
     Hello,
@@ -36,7 +36,6 @@ from protocol.messages import (
     Refused,
     Resume,
     Submit,
-    Surface,
     Welcome,
 )
 from protocol.states import State, is_terminal, on_cancel
@@ -129,7 +128,7 @@ class SmallBackend(threading.Thread):
             self._send(identity, Error("hello-first", "say hello first"))
         elif isinstance(message, Ping):
             self._send(identity, Pong(message.nonce, self._session))
-        elif isinstance(message, Submit | Bake | Match | Surface):
+        elif isinstance(message, First):
             state: State = "queued" if self.hold else "done"
             match = isinstance(message, Match)
             new = SmallJob(identity, 0 if match else self.frames, state=state, match=match)
