@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from functools import cached_property
 from typing import Any
 
@@ -11,8 +10,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from backend.fields.coded_network import CodedMlp, CodedNetwork, coded_from
 from backend.fields.evaluate import evaluated
-from backend.fields.mlp import Mlp, MlpShape
+from backend.fields.mlp import Mlp
 from backend.geometry.signed_distance import SignedSurface
 from backend.geometry.spline import Spline, leg_at
 from backend.geometry.triangles import box_around
@@ -41,7 +41,7 @@ class LatentField(MovingField):
         self,
         carried: RigidPair,
         stops: Sequence[Float],  # poses of the source's surface [W, 3] between the ends, relative to its origin
-        network: Mlp,  # of (x, z)
+        network: CodedNetwork | Mlp,  # an Mlp is one of (x, z)
         *,
         corrected: bool,
         codes: Float | None = None,  # [K + 1, C], of the shapes; None: their times
@@ -49,7 +49,7 @@ class LatentField(MovingField):
     ) -> None:
         self.carried = self._rigid = carried
         self.stops = list(stops)
-        self._network = network
+        self.network: CodedNetwork = CodedMlp(network) if isinstance(network, Mlp) else network
         self._corrected = corrected
         self._codes = codes
         self._path = None if codes is None else Spline(codes)
@@ -57,7 +57,7 @@ class LatentField(MovingField):
 
     def raw(self) -> LatentField:
         """The network alone."""
-        return LatentField(self._rigid, self.stops, self._network, corrected=False, codes=self._codes)
+        return LatentField(self._rigid, self.stops, self.network, corrected=False, codes=self._codes)
 
     @cached_property
     def shapes(self) -> list[Shape]:
@@ -88,23 +88,23 @@ class LatentField(MovingField):
 
     def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         arrays, values = self.carried.state()
-        weights = weights_of("network", self._network)
+        weights = weights_of("network", self.network.module)
         stops = {"stops": np.stack(self.stops)} if self.stops else {}
         codes = {} if self._codes is None else {"codes": self._codes}
-        own = {"network": asdict(self._network.shape), "corrected": self._corrected, "slope": self.slope}
+        own = {"network": self.network.facts(), "corrected": self._corrected, "slope": self.slope}
         return arrays | weights | stops | codes, values | own
 
     @staticmethod
     def restored(carried: RigidPair, arrays: Any, values: Any) -> LatentField:
         """The field whose ``state()`` was ``arrays`` and ``values``."""
-        network = Mlp(MlpShape(**values["network"]))
-        load_weights("network", network, arrays)
+        network = coded_from(values["network"])
+        load_weights("network", network.module, arrays)
         stops = [np.asarray(stop, np.float64) for stop in arrays.get("stops", ())]
         codes = arrays.get("codes")
         return LatentField(
             carried,
             stops,
-            network.requires_grad_(False),
+            network,
             corrected=values["corrected"],
             codes=None if codes is None else np.asarray(codes, np.float64),
             slope=values["slope"],
@@ -133,17 +133,16 @@ class LatentField(MovingField):
             return k, 0.0
         return k, 1.0 - away * away * (3.0 - 2.0 * away)
 
-    def _code(self, t: float) -> Float:
+    def code(self, t: float) -> Float:
         """z(t) [C]"""
         return np.array([t]) if self._path is None else self._path.at(*leg_at(t, self._legs))
 
     def _values(self, inward: Float, t: float) -> Float:
         """The network [N] at points of the frame [N, 3]."""
-        code = torch.as_tensor(self._code(t), dtype=torch.float32, device=self._device)
+        code = torch.as_tensor(self.code(t), dtype=torch.float32, device=self._device)
 
         def network(points: torch.Tensor, _: float) -> torch.Tensor:
-            found: torch.Tensor = self._network(torch.cat([points, code.expand(len(points), -1)], dim=1))
-            return found[:, 0]
+            return self.network(points, code)
 
         return evaluated(network, inward, t, device=self._device)
 
@@ -164,14 +163,14 @@ class LatentField(MovingField):
 
     def _gradients(self, inward: Float, times: Float) -> Float:
         """Of the network in space [N, 3]."""
-        codes = np.stack([self._code(float(t)) for t in times])
-        inputs = torch.as_tensor(np.column_stack([inward, codes]), dtype=torch.float32, device=self._device)
+        codes = np.stack([self.code(float(t)) for t in times])
+        given = (torch.as_tensor(part, dtype=torch.float32, device=self._device) for part in (inward, codes))
         with torch.no_grad():
-            return self._network.value_and_gradient(inputs)[1][:, :3].cpu().double().numpy()
+            return self.network.value_and_gradient(*given)[1].cpu().double().numpy()
 
     @property
     def _device(self) -> torch.device:
-        return next(self._network.parameters()).device
+        return next(self.network.module.parameters()).device
 
 
 def latent_shapes(carried: RigidPair, stops: Sequence[Float]) -> list[Shape]:
