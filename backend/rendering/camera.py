@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 
 from backend.geometry.arrays import Flags, Float64
+from protocol.blender_camera import BlenderCamera
 from protocol.settings import SettingError
 
 NEAR = 1e-3  # object space: what is nearer to the camera's plane is not seen
-SENSOR_FITS = ("AUTO", "HORIZONTAL", "VERTICAL")
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,33 +112,8 @@ class OrbitCamera:
         return Camera(matrix[None], np.full((1, 2), focal), middle, self.width, self.height)
 
 
-@dataclass(frozen=True)
-class BlenderCamera:
-    """A perspective camera with the settings that Blender shows, in Blender's units."""
-
-    matrix_world: tuple[tuple[float, ...], ...]  # 4 rows of 4; it looks along its own -z, y upwards
-    width: int  # pixels, the resolution with its percentage
-    height: int
-    lens: float = 50.0  # mm
-    sensor_width: float = 36.0  # mm
-    sensor_height: float = 24.0  # mm; counts for sensor_fit VERTICAL alone
-    sensor_fit: str = "AUTO"
-    shift_x: float = 0.0  # of the side that the sensor is fitted to
-    shift_y: float = 0.0
-    pixel_aspect_x: float = 1.0
-    pixel_aspect_y: float = 1.0
-
-    def camera(self) -> Camera:
-        """One view. Blender leaves out the scale of the camera object, and so does this."""
-        stretch = self.pixel_aspect_y / self.pixel_aspect_x  # height of a pixel over its width
-        fit = self.sensor_fit
-        if fit == "AUTO":
-            fit = "HORIZONTAL" if self.width >= self.height * stretch else "VERTICAL"
-        fitted = self.width if fit == "HORIZONTAL" else self.height * stretch  # widths of a pixel
-        sensor = self.sensor_height if self.sensor_fit == "VERTICAL" else self.sensor_width
-        focal = self.lens / sensor * fitted
-        placed = np.array(self.matrix_world, np.float64)
-        placed[:3, :3] /= np.linalg.norm(placed[:3, :3], axis=0)
-        matrix = np.diag([1.0, -1.0, -1.0, 1.0]) @ np.linalg.inv(placed)
-        centre = [self.width / 2 - self.shift_x * fitted, self.height / 2 + self.shift_y * fitted / stretch]
-        return Camera(matrix[None], np.array([[focal, focal / stretch]]), np.array([centre]), self.width, self.height)
+def blender_view(settings: BlenderCamera) -> Camera:
+    """The one view of a camera of Blender."""
+    view = settings.pinhole()
+    arrays = view.world_to_camera[None], view.focal[None], view.centre[None]
+    return Camera(*arrays, settings.width, settings.height)

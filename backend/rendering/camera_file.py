@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from backend.geometry.arrays import Float64
-from backend.rendering.camera import SENSOR_FITS, BlenderCamera, Camera, OrbitCamera
+from backend.rendering.camera import Camera, OrbitCamera, blender_view
+from protocol.blender_camera import SENSOR_FITS, BlenderCamera
 from protocol.settings import SettingError
 
 KINDS = ("orbit", "blender", "pinhole")
@@ -68,7 +69,7 @@ def _blender(given: Mapping[str, Any]) -> Camera:
     if fit not in SENSOR_FITS:
         raise SettingError(f"sensor_fit is {fit!r}; it must be one of {', '.join(SENSOR_FITS)}")
     matrix = _invertible("matrix_world", _array("matrix_world", given["matrix_world"], (4, 4)))
-    return BlenderCamera(matrix_world=tuple(map(tuple, matrix.tolist())), sensor_fit=fit, **scalars).camera()
+    return blender_view(BlenderCamera(tuple(map(tuple, matrix.tolist())), sensor_fit=fit, **scalars))
 
 
 def _pinhole(given: Mapping[str, Any]) -> Camera:

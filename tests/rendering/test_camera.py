@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from backend.rendering.camera import BlenderCamera, Camera, OrbitCamera, stack
+from backend.rendering.camera import Camera, OrbitCamera, blender_view, stack
 from backend.rendering.camera_file import camera_from_facts, read_camera, write_camera
+from protocol.blender_camera import BlenderCamera
 from protocol.settings import SettingError
 
 POINTS = [[0.3, -0.2, 0.5], [-0.4, 0.6, -0.1], [0.0, 0.0, 0.0], [0.7, 0.5, -0.6], [-0.8, -0.3, 0.2]]
@@ -43,7 +44,7 @@ def test_azimuth_turns_around_the_upright_and_elevation_looks_from_above() -> No
 
 def test_a_camera_that_looks_away_is_known() -> None:
     cube = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], float)
-    at = BlenderCamera(matrix_world=IDENTITY, width=100, height=50).camera()  # at the origin, along -z
+    at = blender_view(BlenderCamera(matrix_world=IDENTITY, width=100, height=50))  # at the origin, along -z
     views = stack([at, at, at])
     assert views.in_view(cube + np.array([0.0, 0.0, -6.0])).all()
     assert not views.in_view(cube + np.array([0.0, 0.0, 6.0])).any()

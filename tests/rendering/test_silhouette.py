@@ -10,8 +10,9 @@ from scipy.ndimage import binary_erosion, binary_fill_holes
 from torch import Tensor
 
 from backend.geometry.io import read_mesh
-from backend.rendering.camera import BlenderCamera, Camera, OrbitCamera, stack
+from backend.rendering.camera import Camera, OrbitCamera, blender_view, stack
 from backend.rendering.silhouette import seen, silhouette
+from protocol.blender_camera import BlenderCamera
 from protocol.mesh import MeshData
 from tests.meshes import grid, icosphere, torus
 from tests.shared_data import shared_data
@@ -176,7 +177,7 @@ def test_depth_and_normals_of_a_plane() -> None:
     points, faces = arrays(grid(6, 2.0))
     slanted = points - 1.0
     slanted[:, 2] = 0.3 * slanted[:, 0] - 0.2 * slanted[:, 1] - 4.0
-    camera = BlenderCamera(tuple(map(tuple, np.eye(4).tolist())), 64, 48, shift_x=0.1).camera()
+    camera = blender_view(BlenderCamera(tuple(map(tuple, np.eye(4).tolist())), 64, 48, shift_x=0.1))
     found = seen(slanted, faces, camera)
     hit = found.face[0] >= 0
     assert 300 < int(hit.sum()) < 48 * 64

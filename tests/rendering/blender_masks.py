@@ -1,0 +1,56 @@
+"""Run by Blender's Python: renders a monkey from several cameras, and writes what of each image it covers.
+
+``python blender_masks.py FOLDER``: ``cameras.json``, ``mesh.npz`` and ``N.npy``, the coverage [H, W] of each camera
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import bpy
+import numpy as np
+from blender_setups import set_up
+
+SAMPLES = 16  # a pixel
+
+
+def monkey() -> bpy.types.Mesh:
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    bpy.ops.mesh.primitive_monkey_add(size=1.3, rotation=(0.2, 0.1, 0.4))
+    bpy.ops.object.transform_apply(rotation=True)
+    bpy.ops.object.modifier_add(type="SUBSURF")
+    bpy.ops.object.convert(target="MESH")
+    return bpy.context.object.data
+
+
+def main(folder: Path) -> None:
+    mesh = monkey()
+    mesh.calc_loop_triangles()
+    positions = np.array([vertex.co for vertex in mesh.vertices])
+    triangles = np.array([triangle.vertices for triangle in mesh.loop_triangles])
+    np.savez(folder / "mesh.npz", positions=positions, triangles=triangles)
+    scene = bpy.context.scene
+    scene.render.engine = "CYCLES"
+    scene.cycles.samples = SAMPLES
+    scene.cycles.use_adaptive_sampling = scene.cycles.use_denoising = False
+    scene.cycles.max_bounces = 0
+    scene.cycles.pixel_filter_type = "BOX"
+    scene.cycles.filter_width = 1.0
+    scene.render.film_transparent = True
+    scene.render.threads_mode, scene.render.threads = "FIXED", 1
+    scene.render.image_settings.file_format = "OPEN_EXR"
+    cameras = []
+    for number, (_, facts) in enumerate(set_up()):
+        scene.render.filepath = str(folder / f"{number}.exr")
+        bpy.ops.render.render(write_still=True)
+        image = bpy.data.images.load(scene.render.filepath)
+        pixels = np.empty(facts["width"] * facts["height"] * 4, np.float32)
+        image.pixels.foreach_get(pixels)
+        np.save(folder / f"{number}.npy", pixels.reshape(facts["height"], facts["width"], 4)[::-1, :, 3])
+        cameras.append(facts)
+    (folder / "cameras.json").write_text(json.dumps(cameras))
+
+
+main(Path(sys.argv[1]))
