@@ -130,10 +130,14 @@ def _check_landmarks(way: str, landmarks: NDArray[Any] | None, where: str) -> No
              f"landmarks do not go with {way}, which says it all: leave them out, or choose auto")  # fmt: skip
 
 
+def _check_bytes(model: NDArray[Any], where: str) -> None:
+    _require(model.ndim == 1, "bad-message", f"{where}: a model has shape {list(model.shape)}; it must be [B]")
+
+
 def _check_model(way: str, model: NDArray[Any] | None, where: str) -> None:
     """The bytes [B] of a model and the way that is to use it."""
     if model is not None:
-        _require(model.ndim == 1, "bad-message", f"{where}: a model has shape {list(model.shape)}; it must be [B]")
+        _check_bytes(model, where)
         _require(way == "implicit-dense", "bad-setting",
                  f"a model does not go with {way}: leave it out, or choose implicit-dense")  # fmt: skip
 
@@ -229,8 +233,8 @@ def check_refine_request(request: RefineRequest, limits: Limits, where: str) -> 
 
 def check_reconstruct_request(request: ReconstructRequest, limits: Limits, where: str) -> None:
     _check_image(request.image, [4], f"{where}.image")
-    shape = list(request.model.shape)
-    _require(len(shape) == 1, "bad-message", f"{where}: a model has shape {shape}; it must be [B]")
+    if request.model is not None:
+        _check_bytes(request.model, where)
     _check_resolution(request.resolution)
     _check_effort(request)
 

@@ -132,10 +132,10 @@ class RefineRequest:
 
 @dataclass(frozen=True, eq=False)
 class ReconstructRequest:
-    """Of which image a shape is to be made, by which trained model."""
+    """Of which image a shape is to be made, and by which trained model."""
 
     image: NDArray[np.uint8]  # [H, W, 4], red, green, blue and alpha, which is the shape's outline
-    model: NDArray[np.uint8]  # [B], the file of a model for single views
+    model: NDArray[np.uint8] | None = None  # [B], the file of a model for single views; None: the backend's own
     resolution: int = 128  # cells along the longest side
     refine: bool = True  # fit the shape to its outline
     seconds: float | None = None  # wall-time budget of that

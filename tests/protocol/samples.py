@@ -293,5 +293,5 @@ def messages() -> tuple[Message, ...]:
         Refine("job-11", "job-1", refine_request()),
         Refine("job-12", "job-11", RefineRequest(Timeline(3), 1, (outline(),))),
         Reconstruct("job-13", reconstruct_request()),
-        Reconstruct("job-14", ReconstructRequest(picture(), np.arange(11, dtype=np.uint8))),
+        Reconstruct("job-14", ReconstructRequest(picture())),
     )
