@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -12,10 +12,14 @@ FIRST, SECOND, EPSILON = 0.9, 0.999, 1e-8  # decay of the mean and of the mean s
 
 
 class Adam:
-    """Adam (Kingma and Ba, ICLR 2015, algorithm 1) over a fixed list of parameters."""
+    """Adam (Kingma and Ba, ICLR 2015, algorithm 1) over a fixed list of parameters.
 
-    def __init__(self, parameters: list[nn.Parameter]) -> None:
+    ``shares``: the learning rate of each of them, in shares of what ``step`` is given; None: 1.
+    """
+
+    def __init__(self, parameters: list[nn.Parameter], shares: Sequence[float] | None = None) -> None:
         self.parameters: list[Tensor] = list(parameters)
+        self._shares = None if shares is None else list(shares)
         self.updates = 0
         self._mean = [torch.zeros_like(p) for p in parameters]
         self._square = [torch.zeros_like(p) for p in parameters]
@@ -30,6 +34,8 @@ class Adam:
             spread = torch._foreach_sqrt(self._square)
             torch._foreach_div_(spread, math.sqrt(1.0 - SECOND**self.updates))
             torch._foreach_add_(spread, EPSILON)
+            if self._shares is not None:
+                torch._foreach_div_(spread, self._shares)
             torch._foreach_addcdiv_(self.parameters, self._mean, spread, -rate / (1.0 - FIRST**self.updates))
 
     def state(self) -> dict[str, Tensor]:

@@ -67,7 +67,7 @@ def train(
     check_every: int = 50,
     preview: Callable[[], Any] | None = None,
     checkpoints: Checkpoints | None = None,
-    optimiser_type: type[Adam] = Adam,
+    optimiser_type: Callable[[list[nn.Parameter]], Adam] = Adam,
 ) -> Outcome:
     """Minimises ``loss_of_step(step)`` over the parameters of ``module``.
 
