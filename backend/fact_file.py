@@ -25,18 +25,32 @@ def fact_file(format: str, arrays: Mapping[str, NDArray[Any]], facts: Mapping[st
     return save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, metadata)
 
 
+def format_of(data: bytes) -> Any:
+    """What ``fact_file`` was given as format; None for bytes that are not such a file."""
+    try:
+        facts = _facts_in(data)
+    except ValueError:
+        return None
+    return facts.get("format") if isinstance(facts, dict) else None
+
+
 def parse_fact_file(data: bytes, format: str, wrong: str) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     """Arrays and facts of such bytes. Raises ``SettingError``, ``wrong`` and the reason, for any others."""
     try:
         arrays = load(data)
-        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-        facts = json.loads(header.get("__metadata__", {}).get("tweenfield", "{}"))
+        facts = _facts_in(data)
     except (SafetensorError, ValueError) as error:
         raise SettingError(f"{wrong} (no readable safetensors file: {error})") from error
     found = facts.get("format") if isinstance(facts, dict) else None
     if found != format:
         raise SettingError(f"{wrong} (its format is {found!r})")
     return arrays, facts
+
+
+def _facts_in(data: bytes) -> Any:
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    about = header.get("__metadata__", {}) if isinstance(header, dict) else {}
+    return json.loads(about.get("tweenfield", "{}") if isinstance(about, dict) else "{}")
 
 
 def put_in_place(path: Path, data: bytes) -> None:

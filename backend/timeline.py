@@ -35,7 +35,7 @@ def times_of(timeline: Timeline, morph: Morph) -> NDArray[np.float64]:
     if not low <= timeline.resolution <= high:
         raise SettingError(f"resolution is {timeline.resolution}; it must be a whole number from {low} to {high}")
     eased = _EASE[easing](np.linspace(0.0, 1.0, timeline.frames))
-    times = _at_constant_speed(eased, morph) if timeline.constant_speed else eased
+    times = _at_constant_speed(eased, morph.timed_by) if timeline.constant_speed else eased
     times[0], times[-1] = 0.0, 1.0
     return times[::-1].copy() if timeline.reverse else times
 

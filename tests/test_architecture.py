@@ -33,8 +33,10 @@ FORBIDDEN = {
     "backend/losses": (*COMPUTING, *LEAVES, "backend.training"),
     "backend/correspondence": (*COMPUTING, *LEAVES),
     "backend/training": (*COMPUTING, *LEAVES),
-    "backend/methods": LEAVES,
+    "backend/methods": (*LEAVES, "backend.guidance"),
     "backend/surfaces": LEAVES,
+    "backend/rendering": (*COMPUTING, *LEAVES, "backend.guidance", "backend.training", "backend.evaluation"),
+    "backend/guidance": (*LEAVES, "backend.pipeline", "backend.surfaces", "backend.evaluation"),
     "backend/evaluation": ("backend.service", "backend.commands", "backend.cli"),
 }
 PROTOCOL_MAY = {"numpy", "msgpack", "zmq", "protocol"}

@@ -31,6 +31,10 @@ class MovingField(ABC):
     carried: CarriedPair
     slope: float  # the gradient of the field is nowhere in the box longer than this
 
+    def slope_at(self, t: float) -> float:
+        """The same as ``slope``, at time ``t`` alone."""
+        return self.slope
+
     @abstractmethod
     def values(self, points: Float, t: float) -> Float:
         """The field [N] at ``points`` [N, 3] and time ``t`` in 0..1, in lengths of object space."""
@@ -73,6 +77,10 @@ class FieldMorph(Morph):
     def at_resolution(self, resolution: int, *, largest_part: bool = False) -> FieldMorph:
         return FieldMorph(self.source, self.target, self.field, resolution, largest_part)
 
+    def with_field(self, field: MovingField) -> FieldMorph:
+        """The morph of the same meshes by another field."""
+        return FieldMorph(self.source, self.target, field, self.resolution, self._largest_part)
+
     def frames(self, times: Sequence[float]) -> Iterator[MeshData]:
         for t in times:
             yield self._extracted(t)
@@ -98,7 +106,7 @@ class FieldMorph(Morph):
         positions, triangles = extract(
             lambda points: self.field.values(points, t),
             grid,
-            slope=self.field.slope,
+            slope=self.field.slope_at(t),
             finer=self.field.thin(t, self.resolution),
         )
         positions, triangles = without_fragments(positions, triangles, self.field.carried.smallest_part)

@@ -61,6 +61,11 @@ class Morph(ABC):
         """
         return self
 
+    @property
+    def timed_by(self) -> Morph:
+        """The morph whose speed says at which times frames of constant speed are."""
+        return self
+
     def frame(self, t: float) -> MeshData:
         """The mesh at time ``t`` in 0..1."""
         return next(self.frames([t]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from typing import Any
 
@@ -49,7 +50,7 @@ class SurfaceMorph(Morph):
         self.time_steps = motion.time_steps
         self._on_surface = surface.vertex_map >= 0
         self._place = surface.vertex_map[self._on_surface]
-        self._motion = motion
+        self.motion = motion
         self._rest = rest
 
     @staticmethod
@@ -69,6 +70,12 @@ class SurfaceMorph(Morph):
         """The morph around a restored motion, with the arrays of its ``state()``."""
         return SurfaceMorph(source, surface, motion, arrays.get("rest"))
 
+    def with_motion(self, motion: Motion) -> SurfaceMorph:
+        """The morph with the same faces around another motion of their surface."""
+        changed = copy(self)
+        changed.motion = motion
+        return changed
+
     def frames(self, times: Sequence[float]) -> Iterator[MeshData]:
         for t, moved in zip(times, self._moved(times), strict=True):
             if t == 0.0:
@@ -77,11 +84,11 @@ class SurfaceMorph(Morph):
                 yield self._mesh(moved)
 
     def carries(self, points: Float, times: Sequence[float]) -> Iterator[Float]:
-        for moved in self._motion.carries(points - self.source.origin, times):
+        for moved in self.motion.carries(points - self.source.origin, times):
             yield moved + self.source.origin
 
     def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-        arrays, values = self._motion.state()
+        arrays, values = self.motion.state()
         return (arrays if self._rest is None else arrays | {"rest": self._rest}), values
 
     def _mesh(self, moved: Float) -> MeshData:
@@ -95,8 +102,8 @@ class SurfaceMorph(Morph):
     def _moved(self, times: Sequence[float]) -> Iterator[Float]:
         """Every vertex [V, 3] of the artist's mesh at each time, relative to the origin."""
         stray = (self.source.scale * self.source.vertices.astype(np.float64))[~self._on_surface]
-        strays = self._motion.carries(stray, times) if len(stray) else iter([stray] * len(times))
-        for t, surface, loose in zip(times, self._motion.positions(times), strays, strict=True):
+        strays = self.motion.carries(stray, times) if len(stray) else iter([stray] * len(times))
+        for t, surface, loose in zip(times, self.motion.positions(times), strays, strict=True):
             moved = np.empty((self.source.n_vertices, 3))
             moved[self._on_surface] = surface[self._place]
             moved[~self._on_surface] = loose

@@ -1,0 +1,91 @@
+"""Smooth functions of space on a lattice: cubic B-splines, nothing beyond their box.
+
+Twice continuously differentiable; where the lattice ends they have faded to 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+from scipy.ndimage import map_coordinates, maximum_filter, spline_filter
+
+from backend.geometry.arrays import Float32, Float64
+
+RIM = 2  # outermost coefficients on every side, which are 0
+
+
+@dataclass(frozen=True, eq=False)
+class Lattice:
+    """C functions at once. Places are relative to the origin of the morph's source."""
+
+    low: Float64  # [3], place of the first coefficient
+    cell: float  # distance of neighbouring coefficients
+    coefficients: Float32  # [C, X, Y, Z]
+
+    @staticmethod
+    def over(low: Float64, high: Float64, cell: float, count: int) -> Lattice:
+        """Of ``count`` functions that are 0, and can be anything in the box from ``low`` to ``high`` [3]."""
+        x, y, z = (int(number) + 2 * RIM + 2 for number in np.ceil((high - low) / cell))
+        return Lattice(low - (RIM + 0.5) * cell, cell, np.zeros((count, x, y, z), np.float32))
+
+    def with_coefficients(self, coefficients: Float64) -> Lattice:
+        """Another function on the same lattice; the rim stays 0."""
+        kept = np.zeros(self.coefficients.shape, np.float32)
+        inner = (slice(None), *(slice(RIM, -RIM),) * 3)
+        kept[inner] = coefficients.reshape(kept.shape)[inner]
+        return Lattice(self.low, self.cell, kept)
+
+    def through(self, samples: Float64) -> Lattice:
+        """The function with the values ``samples`` [C, X, Y, Z] at the places of the coefficients."""
+        return self.with_coefficients(np.stack([spline_filter(one, order=3) for one in samples]))
+
+    def nodes(self) -> Float64:
+        """Places [X Y Z, 3] of the coefficients."""
+        axes = [np.arange(size) for size in self.coefficients.shape[1:]]
+        return np.asarray(self.low + self.cell * np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 3))
+
+    def at(self, points: Float64) -> Float64:
+        """The functions [N, C] at points [N, 3]."""
+        where = ((points - self.low) / self.cell).T
+        found = [
+            map_coordinates(one, where, output=np.float64, order=3, mode="constant", prefilter=False)
+            for one in self.coefficients
+        ]
+        return np.stack(found, axis=1)
+
+    def weights(self, points: Float64) -> sparse.csr_matrix:
+        """How much each coefficient counts at points [N, 3]: [N, X Y Z]; nothing of the rim."""
+        sizes = np.array(self.coefficients.shape[1:])
+        place = (points - self.low) / self.cell
+        first = np.floor(place).astype(np.int64) - 1
+        parts = [_cubic(place[:, k] - first[:, k] - 1) for k in range(3)]  # [N, 4] each
+        at = [first[:, k, None] + np.arange(4) for k in range(3)]
+        free = [(at[k] >= RIM) & (at[k] < sizes[k] - RIM) for k in range(3)]
+        x, y, z = (np.where(free[k], parts[k], 0.0) for k in range(3))
+        i, j, k = (np.clip(at[axis], 0, sizes[axis] - 1) for axis in range(3))
+        number = (i[:, :, None, None] * sizes[1] + j[:, None, :, None]) * sizes[2] + k[:, None, None, :]
+        share = x[:, :, None, None] * y[:, None, :, None] * z[:, None, None, :]
+        rows = np.arange(0, 64 * len(points) + 1, 64)
+        shape = (len(points), int(sizes.prod()))
+        return sparse.csr_matrix((share.reshape(-1), number.reshape(-1), rows), shape=shape)
+
+    def steepest(self) -> float:
+        """No shorter than the gradient anywhere: as long as the norm of all functions' derivatives can be.
+
+        A derivative is a mean of the differences of neighbouring coefficients around it.
+        """
+        total = np.zeros(self.coefficients.shape[1:])
+        for one in self.coefficients:
+            for axis in range(3):
+                steps = np.abs(np.diff(one.astype(np.float64), axis=axis, append=0.0))
+                total += maximum_filter(steps, 5, mode="constant") ** 2
+        return float(np.sqrt(total.max(initial=0.0))) / self.cell
+
+
+def _cubic(share: Float64) -> Float64:
+    """Weights [N, 4] of the four coefficients around a place that is ``share`` [N] beyond the second."""
+    s = share[:, None]
+    r = 1.0 - s
+    return np.asarray(np.concatenate([r**3, 4 - 3 * s**2 * (2 - s), 4 - 3 * r**2 * (2 - r), s**3], axis=1) / 6.0)

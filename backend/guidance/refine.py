@@ -1,0 +1,151 @@
+"""``refine``: a morph whose frame at one time has the outlines that were drawn, and whose neighbours follow."""
+
+from __future__ import annotations
+
+import time as clock
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from backend.geometry.arrays import Flags, Float64
+from backend.guidance.guided_morph import GuidedMorph
+from backend.guidance.layer import Layer, window
+from backend.guidance.view import View, check_views, close_up, covered, iou
+from backend.guidance.warp_fit import WarpFit
+from backend.methods.method import Morph
+from backend.methods.surface_morph import SurfaceMorph
+from backend.training.run import Run
+from protocol.mesh import MeshData
+from protocol.settings import SettingError
+
+GOOD = 0.97  # intersection over union with a mask, below which the artist is told
+
+
+@dataclass(frozen=True)
+class RefineSettings:
+    """How a frame is matched."""
+
+    steps: int = 30  # at most, for each size of what is changed
+    resolution: int = 64  # cells along the longest side of a field's surface, while it is matched
+    side: int = 256  # pixels: of the images that are compared, along the longer side
+    reach: float = 1.0  # share of the way to the nearest time that stays as it is, over which the change fades
+
+
+@dataclass(frozen=True, eq=False)
+class Refined:
+    """The morph with the match, and what the report says of it (plain types)."""
+
+    morph: Morph
+    report: dict[str, Any]
+
+
+def refine(morph: Morph, time: float, views: Sequence[View], settings: RefineSettings, run: Run) -> Refined:
+    """The morph with a frame at ``time`` (in 0..1, but not at an end) that has the outlines of ``views``.
+
+    Both ends and what was matched at other times stay as they are. A second match at the same time is added to the
+    first. Raises ``SettingError`` where the views or the time cannot be used.
+    """
+    started, cpu = clock.monotonic(), clock.process_time()
+    if not 0.0 < time < 1.0:
+        raise SettingError(
+            f"the time of the frame is {time:g}; the first and the last frame stay what they are, so choose one between"
+        )
+    if not 0.0 < settings.reach <= 1.0:
+        raise SettingError(f"reach is {settings.reach:g}; it must be above 0 and at most 1")
+    base, layers = (morph.base, morph.layers) if isinstance(morph, GuidedMorph) else (morph, ())
+    guided = GuidedMorph(base, layers)
+    with run.phase("looking"):
+        before = guided.frame(time)
+        if not before.n_vertices:
+            raise SettingError("the frame is empty, so there is nothing to match; choose another frame")
+        positions = before.positions()
+        check_views(views, positions.min(axis=0), positions.max(axis=0))
+        agreed = _agreements(before, views)
+    start, end = window(time, [layer.time for layer in layers], settings.reach)
+    with run.phase("matching the outline"):
+        match = _Match(guided, time, [view.relative_to(base.source.origin) for view in views], settings, run)
+        layer = match.layer(Layer(time, start, end))
+        result = GuidedMorph(base, [*layers, layer])
+    with run.phase("measuring"):
+        agrees = _agreements(result.frame(time), views)
+    warnings = list(_warnings(base, agrees))
+    for sentence in warnings:
+        run.warn(sentence)
+    report = {
+        "time": time,
+        "start": start,
+        "end": end,
+        "views": [{"iou_before": was, "iou": now} for was, now in zip(agreed, agrees, strict=True)],
+        "steps": match.steps,
+        "seconds": clock.monotonic() - started,
+        "cpu_seconds": clock.process_time() - cpu,
+        "warnings": warnings,
+    }
+    return Refined(result, report)
+
+
+class _Match:
+    """One match, with what is told of it meanwhile."""
+
+    def __init__(
+        self, morph: GuidedMorph, time: float, views: Sequence[View], settings: RefineSettings, run: Run
+    ) -> None:
+        self.steps = 0
+        self._morph = morph
+        self._time = time
+        self._views = views  # relative to the origin of the source
+        self._settings = settings
+        self._run = run
+
+    def layer(self, empty: Layer) -> Layer:
+        """The layer with what it changes."""
+        return self._moved(empty)
+
+    def _moved(self, empty: Layer) -> Layer:
+        """Of a morph that keeps the source's own faces."""
+        frame = self._morph.frame(self._time)
+        origin = self._morph.source.origin
+
+        def watch(places: Float64, loss: float) -> bool:
+            return self._watch(loss, frame, places + origin)
+
+        return replace(empty, forth=self._warp_fit(frame, watch).fitted().moves)
+
+    def _warp_fit(self, frame: MeshData, watch: Any) -> WarpFit:
+        positions = frame.positions() - self._morph.source.origin
+        triangles = frame.triangles().astype(np.int64)
+        device = self._run.device
+        close_ups = [close_up(view, positions, self._settings.side).to(device) for view in self._views]
+        return WarpFit(positions, triangles, close_ups, self._settings.steps, device, watch)
+
+    def _watch(self, loss: float, frame: MeshData, positions: Float64) -> bool:
+        self.steps += 1
+        self._run.progress(self.steps, 0, loss)
+        self._run.preview(lambda: frame.with_positions(positions))
+        return self._run.seconds_left() > 0.0
+
+
+def _agreements(frame: MeshData, views: Sequence[View]) -> list[float]:
+    """Intersection over union of a frame with every mask, at the mask's own size."""
+    positions, triangles = frame.positions(), frame.triangles().astype(np.int64)
+    return [iou(_wanted(view), covered(positions, triangles, view.camera)) for view in views]
+
+
+def _wanted(view: View) -> Flags:
+    return np.asarray(view.mask >= 0.5)
+
+
+def _warnings(base: Morph, agrees: Sequence[float]) -> list[str]:
+    """What the artist should know where a mask was not matched."""
+    worst = min(agrees)
+    if worst >= GOOD:
+        return []
+    why = "outlines that no one shape can have at once are matched as far as possible"
+    if isinstance(base, SurfaceMorph):
+        why = (
+            "a morph with the source's own faces cannot open or close holes, nor part: morph with the topology "
+            "'remesh' (--topology remesh) if the outline asks for that"
+        )
+    return [f"the frame and an outline agree by {worst:.0%} only; {why}"]

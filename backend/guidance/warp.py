@@ -1,0 +1,46 @@
+"""``Warp``: space moved by one smooth displacement after the other, and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from backend.geometry.arrays import Float64
+from backend.guidance.lattice import Lattice
+
+STEEPEST = 0.6  # of a displacement: what is moved by less is neither folded nor torn, and can be moved back
+ROUNDS = 40  # of moving back, at most
+EXACT = 1e-4  # cells of the lattice
+
+
+@dataclass(frozen=True, eq=False)
+class Warp:
+    """p -> p + D_1(p), and so on with the next."""
+
+    moves: tuple[Lattice, ...]  # of 3 functions each, none steeper than ``STEEPEST``
+
+    def forth(self, points: Float64) -> Float64:
+        """Points [N, 3] moved."""
+        for move in self.moves:
+            points = points + move.at(points)
+        return points
+
+    def back(self, points: Float64) -> Float64:
+        """The points [N, 3] that are moved to ``points``."""
+        for move in reversed(self.moves):
+            points = undone(move, points)
+        return points
+
+
+def undone(move: Lattice, points: Float64, share: float = 1.0) -> Float64:
+    """The points p [N, 3] for which p plus ``share`` of the displacement at p is ``points``, by repeated insertion."""
+    found, active = points.copy(), np.arange(len(points))
+    for _ in range(ROUNDS):
+        if not len(active):
+            break
+        before = found[active]
+        now = points[active] - share * move.at(before)
+        found[active] = now
+        active = active[np.abs(now - before).max(axis=1) > EXACT * move.cell]
+    return found
