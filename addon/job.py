@@ -10,30 +10,22 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import ClassVar
 
 from .bar import about, sentence
 from .handle import Handle
-from .making.choice import make
-from .making.making import Making, Shape, Span, Template
-from .making.shape_keys import ShapeKeys
+from .made_by import MadeBy, Sent, keep_made_by
+from .making.frames import Frames
+from .making.making import Span, Template
 from .preview import LivePreview
-from .protocol.messages import (
-    Finished,
-    Frame,
-    Matched,
-    MatchRequest,
-    MorphRequest,
-    Preview,
-    SurfaceRequest,
-    Timeline,
-    Welcome,
-)
+from .protocol.client import Client
+from .protocol.client import Request as Submitted
+from .protocol.messages import Finished, Frame, Matched, Preview, RefineRequest, Timeline, Welcome
 from .read_mesh import Reading
-from .results import drop_making, pair_collection, scene_of
-from .write_mesh import local_positions
+from .results import pair_collection, scene_of
 
-MORPH, SURFACE = "morph", "surface"  # panels that tell of a job
+MORPH, SURFACE, OUTLINE = "morph", "surface", "outline"  # panels that tell of a job
+
+Request = Submitted | RefineRequest
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,10 +65,14 @@ def with_names(message: str, source: str, target: str) -> str:
 class Job(ABC):
     """The Blender side of one job: what becomes of its results in the file."""
 
-    what: ClassVar[str]  # what it computes, in the artist's words
-    button: ClassVar[str]  # what was pressed for it
+    what: str  # what it computes, in the artist's words
+    button: str  # what was pressed for it
     id: str  # of the job at the backend
-    frames: int = 0  # that were taken in
+
+    @property
+    @abstractmethod
+    def frames(self) -> int:
+        """How many were taken in."""
 
     @abstractmethod
     def with_names(self, message: str) -> str:
@@ -112,40 +108,24 @@ class FrameJob(Job):
         """Gives what is half made one more frame."""
 
 
-@dataclass(frozen=True)
-class Order:
-    """A job before it is sent: the request, which needs the backend's methods, and what the job becomes in Blender."""
+class BakedJob(FrameJob):
+    """A job whose frames the backend can send once more: those of a morph."""
 
-    request: Callable[[Welcome], MorphRequest | MatchRequest | SurfaceRequest]
-    begin: Callable[[str], Job]  # of the job's id
-    panel: str = MORPH  # where the sidebar tells of it
+    made: Frames
+    preview: LivePreview
 
+    @property
+    @abstractmethod
+    def timeline(self) -> Timeline:
+        """Of the frames."""
 
-@dataclass
-class MorphJob(FrameJob):
-    """A morph: its frames become a result of their own."""
-
-    what: ClassVar[str] = "morph"
-    button: ClassVar[str] = "Morph"
-    id: str
-    plan: Plan
-    frames: int = 0  # that were taken in
-    lost: bool = False  # an undo took something half made away: the frames are needed once more
-    preview: LivePreview = field(init=False)
-    _templates: list[Template] = field(default_factory=list)
-    _makings: list[Making] = field(default_factory=list)  # from the first frame on
-    _why: str = ""  # the frames become what they become
-
-    def __post_init__(self) -> None:
-        self._templates = [Template(reading) for reading in self.plan.readings]
-        self.preview = LivePreview(self._templates[0], self.plan.scene, self.plan.target, self.id)
+    @property
+    def frames(self) -> int:
+        return self.made.count
 
     @property
     def noun(self) -> str:
-        return self._makings[0].noun if self._makings else "frames"
-
-    def with_names(self, message: str) -> str:
-        return self.plan.with_names(message)
+        return self.made.noun
 
     def tick(self) -> None:
         self.preview.swing()
@@ -154,72 +134,76 @@ class MorphJob(FrameJob):
         yield from self.preview.show(message)
 
     def insert(self, frame: Frame) -> Iterator[None]:
-        if self.lost:
-            return
-        shapes = self._shapes(frame)
-        if frame.seq == 0:
-            self._begin(shapes)
-        for making, shape in zip(self._makings, shapes, strict=True):
-            yield from making.take(shape)
-            if making.lost:
-                self.lost = True
-                return
-        self.frames += 1
-
-    def _shapes(self, frame: Frame) -> list[Shape]:
-        """What the frame says of each object."""
-        source, carried = self.plan.readings[0], self.plan.readings[1:]
-        own_faces = frame if frame.face_indices is not None else None
-        places = [(source, frame.vertices, frame.origin, frame.scale, own_faces)]
-        for reading, vertices in zip(carried, frame.carried, strict=True):
-            places.append((reading, vertices, reading.data.origin, reading.data.scale, None))
-        shapes = []
-        for reading, vertices, origin, scale, faces in places:
-            itself = frame.time == 0.0 and reading.exact and faces is None
-            positions = reading.local if itself else local_positions(reading.matrix, vertices, origin, scale)
-            shapes.append(Shape(frame.seq, frame.total, positions, faces))
-        return shapes
-
-    def _begin(self, shapes: list[Shape]) -> None:
-        """Chooses what the frames become; what rides along keeps its faces, and gets shape keys."""
-        span = Span(self.plan.frame_start, self.plan.frame_end)
-        way = self.plan.frames_as
-        first, self._why = make(way, shapes[0], self._templates[0], self.id, span, self.plan.pair)
-        self._makings = [first, *(ShapeKeys(template, self.id, span) for template in self._templates[1:])]
+        yield from self.made.insert(frame)
 
     def restart(self, job: str) -> None:
         """Begins again, for the frames of another job: the same morph, baked once more."""
-        self._drop_makings()
+        self.made.restart(job)
         self.id = job
-        self.frames = 0
-        self.lost = False
 
     def complete(self) -> bool:
-        """Whether all that was made of the frames is still there."""
-        return not self.lost and self.frames > 1 and all(making.complete(self.frames) for making in self._makings)
-
-    def install(self, last: Finished | Matched) -> list[str]:
-        self.preview.drop()
-        collection = pair_collection(scene_of(self.plan.scene), self.plan.source.original.name, self.plan.target)
-        told = []
-        for index, making in enumerate(self._makings):
-            carried = f"{making.template.reading.original.name} carried"
-            block = making.install(collection, self.plan.pair if index == 0 else carried)
-            if index == 0:
-                told = [f"{block.name}: {self.frames} {making.noun}", *making.told()]
-        self._makings = []
-        why = [self._why] if self._why else []
-        report = about(last.report) if isinstance(last, Finished) else []
-        return [*told, *why, *self.plan.warnings, *report]
+        return self.made.complete()
 
     def discard(self) -> None:
         self.preview.drop()
-        self._drop_makings()
-        for template in self._templates:
+        self.made.drop()
+        for template in self.made.templates:
             template.drop()
 
-    def _drop_makings(self) -> None:
-        for making in self._makings:
-            making.drop()
-        self._makings = []
-        drop_making(self.id)
+
+@dataclass(frozen=True)
+class Order:
+    """A job before it is sent: the request, which needs the backend's methods, and what the job becomes in Blender."""
+
+    request: Callable[[Welcome], Request]
+    begin: Callable[[str], Job]  # of the job's id
+    panel: str = MORPH  # where the sidebar tells of it
+    base: str = ""  # id of the job whose morph a ``RefineRequest`` is about
+
+    def send(self, client: Client, welcome: Welcome) -> str:
+        """Starts the job at the backend; its id. Raises ``Problem``, or ``WireError`` for what cannot travel."""
+        request = self.request(welcome)
+        return client.refine(self.base, request) if isinstance(request, RefineRequest) else client.submit(request)
+
+
+@dataclass
+class MorphJob(BakedJob):
+    """A morph: its frames become a result of their own."""
+
+    id: str
+    plan: Plan
+    what: str = "morph"
+    button: str = "Morph"
+    made: Frames = field(init=False)
+    preview: LivePreview = field(init=False)
+
+    def __post_init__(self) -> None:
+        plan = self.plan
+        templates = [Template(reading) for reading in plan.readings]
+        span = Span(plan.frame_start, plan.frame_end)
+        self.made = Frames(templates, span, plan.frames_as, plan.pair, self.id)
+        self.preview = LivePreview(templates[0], plan.scene, plan.target, self.id)
+
+    @property
+    def timeline(self) -> Timeline:
+        return self.plan.timeline
+
+    def with_names(self, message: str) -> str:
+        return self.plan.with_names(message)
+
+    def install(self, last: Finished | Matched) -> list[str]:
+        self.preview.drop()
+        plan = self.plan
+        collection = pair_collection(scene_of(plan.scene), plan.source.original.name, plan.target)
+        told = []
+        for index, making in enumerate(self.made.makings):
+            carried = f"{making.template.reading.original.name} carried"
+            block = making.install(collection, plan.pair if index == 0 else carried)
+            if index == 0:
+                told = [f"{block.name}: {self.frames} {making.noun}", *making.told()]
+        self.made.makings = []
+        sent = tuple(map(Sent.of, plan.readings))
+        keep_made_by(collection, MadeBy(self.id, plan.frame_start, plan.frame_end, plan.timeline, sent))
+        why = [self.made.why] if self.made.why else []
+        report = about(last.report) if isinstance(last, Finished) else []
+        return [*told, *why, *plan.warnings, *report]

@@ -16,6 +16,7 @@ SOURCE = "tweenfield_source"  # on the collection: name of the source
 TARGET = "tweenfield_target"  # on the collection: name of the target
 ORIGINAL = "tweenfield_original"  # on a result, an object or a collection: name of the object that it was made from
 PREVIEW = "tweenfield_preview"  # on a preview and its meshes: id of its job
+NUMBER = "tweenfield_number"  # on an object that shows one frame: which, from 0
 MAKING = "tweenfield_making"  # on unlinked objects and meshes that become a result: id of its job
 
 
@@ -108,11 +109,18 @@ def install_frames(
         for block in (ob, ob.data):
             del block[MAKING]
             block.name = f"{name} {number:04d}"
+        ob[NUMBER] = number - 1
         if ob.animation_data is not None and ob.animation_data.action is not None:
             ob.animation_data.action.name = ob.name
         frames.objects.link(ob)
     collection.children.link(frames)
     return frames
+
+
+def frames_in(frames: bpy.types.Collection) -> list[bpy.types.Object]:
+    """The objects of a result that is one object a frame, in their order."""
+    found = [ob for ob in frames.objects if _mark(ob, NUMBER) is not None]
+    return sorted(found, key=lambda ob: int(_mark(ob, NUMBER)))
 
 
 def _remove_frames(collection: bpy.types.Collection, original: str) -> None:

@@ -17,7 +17,7 @@ from .backend_process import BackendCheck, BackendProcess, find_command
 from .bar import Bar, progress_bar
 from .generated import offered
 from .history import in_object_mode, push_undo
-from .job import MORPH, FrameJob, Job, MorphJob, Order
+from .job import MORPH, BakedJob, FrameJob, Job, Order
 from .problem import Problem
 from .protocol.client import Client
 from .protocol.endpoint import Endpoint, EndpointError, is_loopback, read_connection_file, split_address
@@ -257,9 +257,8 @@ class Session:
         self._answered = time.monotonic()
 
     def _submit(self, order: Order, client: Client, welcome: Welcome) -> None:
-        request = order.request(welcome)
         try:
-            self.job = order.begin(client.submit(request))
+            self.job = order.begin(order.send(client, welcome))
         except WireError as error:
             raise Problem(f"This cannot be sent: {error.message}.", error.code) from error
         self.order = None
@@ -338,10 +337,10 @@ class Session:
             self.bar = Bar("Go back to Object Mode to receive the result", 1.0)
             return
         self._finished = None
-        if isinstance(job, MorphJob) and not job.complete():
+        if isinstance(job, BakedJob) and not job.complete():
             # An undo took the half-made result away. The backend still has the morph: its frames are sent once more.
             assert self.client is not None
-            job.restart(self.client.bake(job.id, job.plan.timeline))
+            job.restart(self.client.bake(job.id, job.timeline))
             return
         first, *told = job.install(last)
         seconds = max(1, round(time.monotonic() - self._submitted))

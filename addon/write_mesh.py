@@ -41,6 +41,14 @@ def set_key(key: bpy.types.ShapeKey, positions: Float32) -> None:
     points.foreach_set("co", np.ascontiguousarray(positions, np.float32).reshape(-1))
 
 
+def key_positions(key: bpy.types.ShapeKey) -> Float32:
+    """The coordinates [V, 3] of a shape key."""
+    points: Any = key.points
+    found = np.empty((len(points), 3), np.float32)
+    points.foreach_get("co", found.reshape(-1))
+    return found
+
+
 def make_absolute(mesh: bpy.types.Mesh) -> bpy.types.Key:
     """Lets ``eval_time`` choose among the mesh's shape keys, instead of a slider for each."""
     keys = mesh.shape_keys

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import bpy
 import numpy as np
@@ -64,13 +64,17 @@ def remove_preview() -> bool:
 class MatchJob(Job):
     """A match alone: colours on both meshes."""
 
-    what: ClassVar[str] = "match"
-    button: ClassVar[str] = "Preview"
     id: str
     source: Handle
     target: Handle
     meshes: tuple[MeshData, MeshData]  # that were sent
     own: tuple[Any, Any]  # for each vertex of the two objects' own meshes, without modifiers, that of these; [N] each
+    what: str = "match"
+    button: str = "Preview"
+
+    @property
+    def frames(self) -> int:
+        return 0
 
     def with_names(self, message: str) -> str:
         return with_names(message, self.source.name, self.target.name)

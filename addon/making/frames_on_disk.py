@@ -20,10 +20,10 @@ from ..build_mesh import build
 from ..frame_files import blend_path, discard, finish, new_folder
 from ..handle import Handle, handle
 from ..problem import Problem
-from ..results import MAKING, install
+from ..results import MAKING, find_result, install
 from ..write_mesh import PLAYER, curves_of
 from .face_sets import face_sets
-from .making import Making, Shape, Span, Template, set_keys, steps_of
+from .making import Making, Shape, Span, Template, changed, set_keys, steps_of
 
 
 class _OnDisk(Making):
@@ -50,6 +50,17 @@ class _OnDisk(Making):
         finish(self.folder)
         return ob
 
+    def update(self, collection: bpy.types.Collection) -> bpy.types.ID:
+        original = self.template.reading.original.name
+        older = find_result(collection, original)
+        player = older.modifiers.get(PLAYER) if older is not None else None
+        if older is None or player is None or not self._reread(player):
+            raise changed(original)
+        self._done = True
+        finish(self.folder)
+        self.template.drop()
+        return older
+
     def drop(self) -> None:
         if not self._done:
             discard(self.folder)
@@ -67,6 +78,10 @@ class _OnDisk(Making):
     @abstractmethod
     def _read(self, ob: bpy.types.Object) -> None:
         """Gives the object the modifier that reads the files."""
+
+    @abstractmethod
+    def _reread(self, player: bpy.types.Modifier) -> bool:
+        """Lets an older modifier read these files; whether it can."""
 
     def _failed(self, error: Exception | str) -> Problem:
         return Problem(f"The frames cannot be written to {self.folder}: {error}. Is the disk full?")
@@ -149,8 +164,20 @@ class AlembicFrames(_OnDisk):
                 point.interpolation = "LINEAR"
         modifier: Any = _first_modifier(ob, "MESH_SEQUENCE_CACHE")
         modifier.cache_file = cache
-        modifier.object_path = f"/{self._name}/{self._name}"
+        modifier.object_path = self._object_path
         modifier.read_data = {"VERT", "POLY", "UV", "COLOR"}
+
+    def _reread(self, player: bpy.types.Modifier) -> bool:
+        if not isinstance(player, bpy.types.MeshSequenceCacheModifier) or player.cache_file is None:
+            return False
+        player.cache_file.filepath = blend_path(self._path(1))
+        player.object_path = self._object_path
+        return True
+
+    @property
+    def _object_path(self) -> str:
+        """Of the mesh in the files."""
+        return f"/{self._name}/{self._name}"
 
 
 class PointFrames(_OnDisk):
@@ -183,6 +210,12 @@ class PointFrames(_OnDisk):
         # Of the samples, the modifier shows number: frame of the scene * scale - start.
         modifier.frame_scale = (self._count - 1) / (self.span.last - self.span.first)
         modifier.frame_start = modifier.frame_scale * self.span.first
+
+    def _reread(self, player: bpy.types.Modifier) -> bool:
+        if not isinstance(player, bpy.types.MeshCacheModifier):
+            return False
+        player.filepath = blend_path(self.folder / "frames.pc2")
+        return True
 
 
 def _first_modifier(ob: bpy.types.Object, kind: Any) -> bpy.types.Modifier:

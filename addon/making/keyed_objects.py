@@ -10,9 +10,9 @@ import bpy
 
 from ..build_mesh import build
 from ..handle import Handle, handle
-from ..results import MAKING, install_frames
-from ..write_mesh import set_positions
-from .making import Making, Shape, Span, Template, set_keys, steps_of
+from ..results import MAKING, find_frames, frames_in, install_frames
+from ..write_mesh import remove_mesh, remove_object, set_positions
+from .making import Making, Shape, Span, Template, changed, set_keys, steps_of
 
 
 class KeyedObjects(Making):
@@ -64,6 +64,26 @@ class KeyedObjects(Making):
         self._made = []
         self.template.drop()
         return install_frames(collection, objects, self.template.reading.original.name, name)
+
+    def update(self, collection: bpy.types.Collection) -> bpy.types.ID:
+        original = self.template.reading.original.name
+        frames = find_frames(collection, original)
+        older = frames_in(frames) if frames is not None else []
+        made = [ob for ob in (one.find_object() for one in self._made) if ob is not None]
+        if frames is None or len(older) != len(made):
+            raise changed(original)
+        for old, new in zip(older, made, strict=True):
+            mesh, before = new.data, old.data
+            assert mesh is not None
+            del mesh[MAKING]
+            old.data = mesh
+            remove_object(new)
+            if isinstance(before, bpy.types.Mesh) and before.users == 0:
+                remove_mesh(before)
+            mesh.name = old.name
+        self._made = []
+        self.template.drop()
+        return frames
 
     def drop(self) -> None:
         """What was made bears the job's mark, and is removed by it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -13,6 +13,7 @@ from mathutils import Matrix
 
 from ..build_mesh import Dress, Surface
 from ..handle import Handle, handle
+from ..problem import Problem
 from ..protocol.mesh import Float32
 from ..protocol.messages import Frame
 from ..read_mesh import Reading, copy_again
@@ -43,17 +44,24 @@ class Span:
 
 
 class Template:
-    """The copy of an object that was made when the button was pressed. It may be used up, or thrown away."""
+    """The copy of an object that was made when the button was pressed. It may be used up, or thrown away.
 
-    def __init__(self, reading: Reading) -> None:
+    ``copy`` makes it once more. ``place`` is where the result is in the world, if that has moved since it was made.
+    """
+
+    def __init__(
+        self, reading: Reading, copy: Callable[[], bpy.types.Mesh] | None = None, place: Matrix | None = None
+    ) -> None:
         self.reading = reading
         self._mesh: Handle = reading.template
+        self._copy = copy or (lambda: copy_again(bpy.context, reading))
+        self._place = place or Matrix(reading.matrix.tolist())
 
     def mesh(self) -> bpy.types.Mesh:
         """The copy; made once more where an undo took it away."""
         mesh = self._mesh.find_mesh()
         if mesh is None:
-            mesh = copy_again(bpy.context, self.reading)
+            mesh = self._copy()
             self._mesh = handle(mesh)
         return mesh
 
@@ -81,7 +89,7 @@ class Template:
 
     def matrix(self) -> Matrix:
         """Where the result is in the world."""
-        return Matrix(self.reading.matrix.tolist())
+        return self._place.copy()
 
 
 class Making(ABC):
@@ -108,12 +116,24 @@ class Making(ABC):
         """Puts the result in the place of an older one. What stands for it in the outliner."""
 
     @abstractmethod
+    def update(self, collection: bpy.types.Collection) -> bpy.types.ID:
+        """Gives an older result of as many frames these ones; all else of it stays as it is. Raises ``Problem``."""
+
+    @abstractmethod
     def drop(self) -> None:
         """Removes what is half made and does not bear the job's mark, and the template if it was used up."""
 
     def told(self) -> list[str]:
         """What the artist should know about the result."""
         return []
+
+
+def changed(original: str) -> Problem:
+    """The older result cannot take the frames that were made for it."""
+    return Problem(
+        f"The result of {original!r} was removed or changed while the outline was matched, so it is left as it is. "
+        "Press the button again, or Morph."
+    )
 
 
 def steps_of(count: int, span: Span) -> list[str]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import bpy
 
 from ..handle import Handle, handle
-from ..results import MAKING, install, shape_keys_of
-from ..write_mesh import add_key, animate
-from .making import Making, Shape
+from ..results import MAKING, find_result, install, shape_keys_of
+from ..write_mesh import add_key, animate, key_positions, set_key
+from .making import Making, Shape, changed
 
 
 class ShapeKeys(Making):
@@ -37,6 +37,19 @@ class ShapeKeys(Making):
         animate(made.data, name, self.span.first, self.span.last)
         return install(collection, made, self.template.reading.original.name, name, self.template.matrix())
 
+    def update(self, collection: bpy.types.Collection) -> bpy.types.ID:
+        original = self.template.reading.original.name
+        made = self._made.find_object() if self._made is not None else None
+        older = find_result(collection, original)
+        new, old = shape_keys_of(made), shape_keys_of(older)
+        if older is None or new is None or old is None or _shape(new) != _shape(old):
+            raise changed(original)
+        for key, values in zip(old.key_blocks, new.key_blocks, strict=True):
+            set_key(key, key_positions(values))
+        older.update_tag(refresh={"DATA"})
+        self.drop()
+        return older
+
     def drop(self) -> None:
         made = self._made.find_object() if self._made is not None else None
         if made is not None:
@@ -56,3 +69,9 @@ class ShapeKeys(Making):
         made = self._made.find_object()
         keys = shape_keys_of(made)
         return made if (0 if keys is None else len(keys.key_blocks)) == count else None
+
+
+def _shape(keys: bpy.types.Key) -> list[int]:
+    """How many points each shape key has."""
+    points: list[Any] = [key.points for key in keys.key_blocks]
+    return [len(each) for each in points]

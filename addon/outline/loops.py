@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Points = NDArray[np.float64]  # [N, 2], pixels
+Numbers = NDArray[np.int32]
 CLOSED = 0.1  # of a line's length: with its ends no further apart it is closed by itself
 
 
@@ -30,7 +31,7 @@ def closed_lines(strokes: Sequence[tuple[Points, bool]]) -> list[Points]:
     return [line for line in done if len(line) > 2]
 
 
-def chains(edges: NDArray[np.integer]) -> list[tuple[NDArray[np.int64], bool]]:
+def chains(edges: Numbers) -> list[tuple[NDArray[np.int64], bool]]:
     """Edges [S, 2] between vertices as runs of vertices, each with whether it is closed; at forks a run ends."""
     ends: dict[int, list[int]] = {}
     for number, (a, b) in enumerate(edges.tolist()):
@@ -47,7 +48,7 @@ def chains(edges: NDArray[np.integer]) -> list[tuple[NDArray[np.int64], bool]]:
 
 
 def _run(
-    edges: NDArray[np.integer], ends: dict[int, list[int]], used: NDArray[np.bool_], first: int, number: int
+    edges: Numbers, ends: dict[int, list[int]], used: NDArray[np.bool_], first: int, number: int
 ) -> tuple[NDArray[np.int64], bool]:
     run = [first]
     while True:

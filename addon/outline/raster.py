@@ -22,7 +22,7 @@ def triangles_mask(corners: NDArray[np.float64], width: int, height: int) -> Mas
     ab, ac = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
     back = ab[:, 0] * ac[:, 1] - ab[:, 1] * ac[:, 0] < 0.0
     turned = np.where(back[:, None, None], corners[:, ::-1], corners)  # all one way round, so that none cancel
-    return winding(turned.reshape(-1, 2), turned[:, [1, 2, 0]].reshape(-1, 2), width, height) != 0
+    return np.asarray(winding(turned.reshape(-1, 2), turned[:, [1, 2, 0]].reshape(-1, 2), width, height) != 0)
 
 
 def loops_mask(loops: Sequence[Points], width: int, height: int) -> Mask:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
 import bpy
 
@@ -45,17 +45,20 @@ class SurfacePlan:
 class SurfaceJob(FrameJob):
     """A surface and what lies around and within it, each an object of its own."""
 
-    what: ClassVar[str] = "surface"
-    button: ClassVar[str] = "Surface"
     id: str
     plan: SurfacePlan
-    frames: int = 0  # that were taken in
+    what: str = "surface"
+    button: str = "Surface"
     preview: SurfacePreview = field(init=False)
     _received: list[Frame] = field(default_factory=list)  # an undo may take away what was made of them
     _made: list[Handle | None] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.preview = SurfacePreview(self.plan.scene, self.plan.name, self.plan.matrix, self.id)
+
+    @property
+    def frames(self) -> int:
+        return len(self._received)
 
     @property
     def noun(self) -> str:
@@ -78,7 +81,6 @@ class SurfaceJob(FrameJob):
         made = (yield from self._build(frame)) if frame.seq < len(self.plan.levels) else None
         self._received.append(frame)
         self._made.append(made)
-        self.frames += 1
 
     def install(self, last: Finished | Matched) -> list[str]:
         self.preview.drop()

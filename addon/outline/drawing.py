@@ -1,0 +1,127 @@
+"""Draws where outline and shape differ over the 3D viewports: over the camera's frame, else small in the corner."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+import gpu
+import numpy as np
+from bpy_extras import view3d_utils
+from gpu_extras.presets import draw_texture_2d
+
+from ..landmarks.drawing import redraw
+from .difference import Difference, overlay
+from .properties import outlines_of
+
+CORNER = 0.3  # of the region's smaller side: the longer side of the picture in the corner
+MARGIN = 16.0  # pixels at a resolution scale of 1
+AGAIN = 0.25  # seconds between two looks at whether something has changed
+
+_handlers: list[Any] = []
+
+
+def draw() -> None:
+    """For every redraw of a viewport."""
+    context = bpy.context
+    space, region, data = context.space_data, context.region, context.region_data
+    if context.scene is None or not isinstance(space, bpy.types.SpaceView3D) or region is None or data is None:
+        return
+    settings = outlines_of(context.scene)
+    if not settings.show or not space.overlay.show_overlays:
+        return
+    through = _camera_of(context.scene, space, data)
+    over = [
+        one for one in overlay.differences if one is not None and through is not None and one.camera == through.name
+    ]
+    gpu.state.blend_set("ALPHA")
+    if over and through is not None:
+        left, bottom, width, height = _frame(context.scene, through, region, data)
+        for one in over:
+            draw_texture_2d(_texture(one, False), (left, bottom), width, height)
+    elif settings.active < len(overlay.differences):
+        active = overlay.differences[settings.active]
+        if active is not None:
+            _draw_corner(context, region, active)
+    gpu.state.blend_set("NONE")
+
+
+def _draw_corner(context: bpy.types.Context, region: bpy.types.Region, one: Difference) -> None:
+    assert context.preferences is not None
+    margin = MARGIN * context.preferences.system.ui_scale
+    height, width = one.wanted.shape
+    share = CORNER * min(region.width, region.height) / max(width, height)
+    tools = sum(other.width for other in _beside(context) if other.type == "TOOLS")
+    draw_texture_2d(_texture(one, True), (tools + margin, margin), share * width, share * height)
+
+
+def _beside(context: bpy.types.Context) -> list[bpy.types.Region]:
+    return list(context.area.regions) if context.area is not None else []
+
+
+def _camera_of(scene: bpy.types.Scene, space: bpy.types.SpaceView3D, data: bpy.types.RegionView3D) -> Any:
+    """The camera that a viewport is seen through, if it is."""
+    if data.view_perspective != "CAMERA":
+        return None
+    return space.camera if space.use_local_camera else scene.camera
+
+
+def _frame(
+    scene: bpy.types.Scene, camera: bpy.types.Object, region: bpy.types.Region, data: bpy.types.RegionView3D
+) -> tuple[float, float, float, float]:
+    """Where the camera's image is in the region: left, bottom, width and height in pixels."""
+    assert isinstance(camera.data, bpy.types.Camera)
+    placed = camera.matrix_world.normalized()
+    corners = [placed @ corner for corner in camera.data.view_frame(scene=scene)]
+    pixels: Any = [view3d_utils.location_3d_to_region_2d(region, data, corner) for corner in corners]
+    across, up = [pixel.x for pixel in pixels], [pixel.y for pixel in pixels]
+    return min(across), min(up), max(across) - min(across), max(up) - min(up)
+
+
+def _texture(one: Difference, corner: bool) -> gpu.types.GPUTexture:
+    if corner not in one.textures:
+        picture = np.ascontiguousarray(one.picture(corner)[::-1])  # the graphics card's first row is the lowest
+        height, width = picture.shape[:2]
+        types: Any = gpu.types  # whose constructors have no signatures
+        buffer = types.Buffer("FLOAT", picture.size, picture.reshape(-1))
+        one.textures[corner] = types.GPUTexture((width, height), format="RGBA16F", data=buffer)
+    texture: gpu.types.GPUTexture = one.textures[corner]
+    return texture
+
+
+def _changed(*_: Any) -> None:
+    overlay.stale = True
+
+
+def _loaded(*_: Any) -> None:
+    overlay.forget()
+
+
+def _tick() -> float:
+    context = bpy.context
+    playing = context.screen is not None and context.screen.is_animation_playing
+    if context.scene is not None and outlines_of(context.scene).show and overlay.stale and not playing:
+        overlay.refresh(context)
+        redraw()
+    return AGAIN
+
+
+def register() -> None:
+    _handlers.append(bpy.types.SpaceView3D.draw_handler_add(draw, (), "WINDOW", "POST_PIXEL"))
+    for handler in (_changed, _loaded):
+        bpy.app.handlers.persistent(handler)
+    bpy.app.handlers.depsgraph_update_post.append(_changed)
+    bpy.app.handlers.frame_change_post.append(_changed)
+    bpy.app.handlers.load_post.append(_loaded)
+    bpy.app.timers.register(_tick, first_interval=1.0, persistent=True)
+
+
+def unregister() -> None:
+    if bpy.app.timers.is_registered(_tick):
+        bpy.app.timers.unregister(_tick)
+    bpy.app.handlers.load_post.remove(_loaded)
+    bpy.app.handlers.frame_change_post.remove(_changed)
+    bpy.app.handlers.depsgraph_update_post.remove(_changed)
+    while _handlers:
+        bpy.types.SpaceView3D.draw_handler_remove(_handlers.pop(), "WINDOW")
+    overlay.forget()
