@@ -13,6 +13,7 @@ from typing import Final
 
 import zmq
 
+from backend.service.admission import admitted, kind_of
 from backend.service.catalogue import Catalogue
 from backend.service.faults import failure_of
 from backend.service.journal import JobRecord, Journal
@@ -30,7 +31,6 @@ from protocol.messages import (
     First,
     Gone,
     Hello,
-    Match,
     Message,
     Ping,
     Pong,
@@ -41,17 +41,16 @@ from protocol.messages import (
     ServerMessage,
     Shutdown,
     Submit,
-    Surface,
 )
 from protocol.states import is_terminal
 from protocol.version import negotiate
 
 SILENT: Final = 6.0  # seconds without a word of a client, until nothing more is sent to it
 FORGET: Final = 600.0  # seconds, until it is forgotten
-MAX_QUEUED: Final = 256  # jobs that have not ended
 MAX_CLIENTS: Final = 256
 MAX_SESSION: Final = 128  # characters
-SINCE: Final = {"morph": 0, "match": 2, "surface": 3}  # kind of job -> the minor version that brought it
+# kind of job -> the minor version that brought it
+SINCE: Final = {"morph": 0, "match": 2, "surface": 3, "refine": 4, "reconstruct": 4}
 HELLO_FIRST: Final = Error("hello-first", "this connection has not said Hello; connect again", retryable=True)
 
 
@@ -254,7 +253,7 @@ class Desk:
         stream = client.streams.get(getattr(message, "job", ""))
         if isinstance(message, Ping):
             self._answer(client, Pong(message.nonce, self._session))
-        elif isinstance(message, First) and client.knows(_kind(message)):
+        elif isinstance(message, First) and client.knows(kind_of(message)):
             self._enter(client, message, [part.buffer for part in parts])
         elif isinstance(message, First):
             said = f"{type(message).__name__} is no message of protocol {PROTOCOL[0]}.{client.minor}"
@@ -289,7 +288,8 @@ class Desk:
         try:
             if known is not None:
                 raise WireError("job-exists", f"job {message.job} exists with another content; use a new job id")
-            record = self._record(message, digest.hexdigest())
+            waiting = len(self.scheduler.active())
+            record = admitted(message, digest.hexdigest(), waiting, self._journal, self._catalogue)
             client.streams.follow(message.job).resume(0)
             if isinstance(message, Submit) and client.minor < 1:
                 parts = self._as_it_knows(message)
@@ -309,32 +309,6 @@ class Desk:
         else:
             request = replace(request, preview_frames=0)
         return [memoryview(part) for part in wire.encode(replace(submit, request=request))]
-
-    def _record(self, message: First, digest: str) -> JobRecord:
-        """The record of a new job; ``WireError`` says why it is not taken."""
-        waiting = len(self.scheduler.active())
-        if waiting >= MAX_QUEUED:
-            raise WireError("busy", f"{waiting} jobs are waiting already; submit again when some of them are done")
-        if isinstance(message, Submit):
-            request = message.request
-            self._catalogue.check(request)
-            return JobRecord(message.job, digest, request.device, request.timeline.frames, created=time.time())
-        if isinstance(message, Match):
-            return JobRecord(message.job, digest, message.request.device, 0, created=time.time(), kind="match")
-        if isinstance(message, Surface):
-            self._catalogue.check_surface(message.request)
-            total = len(message.request.levels) + message.request.skeleton
-            return JobRecord(message.job, digest, message.request.device, total, created=time.time(), kind="surface")
-        base = self._journal.records.get(message.base)
-        if base is not None and base.base:  # a bake is baked again from the job that was trained
-            base = self._journal.records.get(base.base)
-        if base is None:
-            raise WireError("unknown-job", f"the backend does not have job {message.base} any more; train it again")
-        if base.kind != "morph":
-            raise WireError("unknown-job", f"job {message.base} is a {base.kind}, which has no morph to be baked")
-        if base.state != "done":
-            raise WireError("unknown-job", f"job {message.base} is {base.state}; only a job that is done can be baked")
-        return JobRecord(message.job, digest, base.device, message.timeline.frames, base=base.job, created=time.time())
 
     def _found(self, client: _Client, job: str) -> JobRecord | None:
         """The record of a job, for a client that could take in what it ends with."""
@@ -375,8 +349,3 @@ class Desk:
         self.scheduler.finish(job)
         with suppress(ClientGone):
             client.streams.tell_state(self._journal.records[job])
-
-
-def _kind(message: First) -> str:
-    """The kind of job that a message starts."""
-    return {Match: "match", Surface: "surface"}.get(type(message), "morph")

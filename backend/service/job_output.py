@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from backend.service.journal import FINISHED, REQUEST, frame_name, frames_there, preview_name
+from backend.service.journal import FINISHED, ORIGIN, REQUEST, frame_name, frames_there, preview_name
 from backend.service.link import Begin, FramesMade, Outbox, PreviewMade, Step
 from backend.service.parts_file import read_parts, write_parts
 from backend.service.wishes import Wishes
@@ -15,7 +15,7 @@ from backend.training.run import Cancelled, Run
 from protocol import wire
 from protocol.checks import check_frame
 from protocol.limits import LIMITS, WireError
-from protocol.messages import Finished, Frame, Matched, Message, Preview
+from protocol.messages import Finished, Frame, Matched, Message, MorphRequest, Preview, Submit
 
 
 class JobOutput:
@@ -32,6 +32,16 @@ class JobOutput:
     def request(self) -> Message:
         """The message that started the job."""
         return wire.decode(read_parts(self._folder / REQUEST))
+
+    def keep_origin(self, base: Path) -> None:
+        """Keeps the submission that the morph of the job in ``base`` goes back to, for when that is deleted."""
+        origin = self._folder / ORIGIN
+        if not origin.exists():
+            write_parts(origin, read_parts(_origin_in(base)))
+
+    def submission(self) -> MorphRequest:
+        """The request that the job's morph goes back to."""
+        return submission_in(self._folder)
 
     def ended(self) -> bool:
         """Whether the training is over already: an earlier server was killed after it."""
@@ -85,9 +95,13 @@ class JobOutput:
         self._outbox.send(FramesMade(self.job, there, total))
         return there
 
+    def keep_frame(self, frame: Frame, resolution: int) -> None:
+        """Keeps a frame, without telling the server yet."""
+        write_parts(self._folder / frame_name(frame.seq), encoded_frame(frame, resolution))
+
     def put(self, frame: Frame, resolution: int) -> None:
         """Keeps a frame, which may be sent from then on."""
-        write_parts(self._folder / frame_name(frame.seq), encoded_frame(frame, resolution))
+        self.keep_frame(frame, resolution)
         self._outbox.send(FramesMade(self.job, frame.seq + 1, frame.total))
 
     def _drop_preview(self, revision: int) -> None:
@@ -100,6 +114,18 @@ def finished_in(folder: Path) -> Finished:
     finished = wire.decode(read_parts(folder / FINISHED))
     assert isinstance(finished, Finished)
     return finished
+
+
+def submission_in(folder: Path) -> MorphRequest:
+    """The request that the morph in a job's folder goes back to: its own, or that of the job which was refined."""
+    submit = wire.decode(read_parts(_origin_in(folder)))
+    assert isinstance(submit, Submit)
+    return submit.request
+
+
+def _origin_in(folder: Path) -> Path:
+    origin = folder / ORIGIN
+    return origin if origin.exists() else folder / REQUEST
 
 
 def encoded_frame(frame: Frame, resolution: int) -> list[bytes | memoryview]:

@@ -1,10 +1,11 @@
 """The journal: every job on disk, so that a restarted server knows its jobs and their streams go on.
 
-One folder a job: ``job.json`` (what happened), ``request.bin`` (the Submit, Bake, Match or Surface as it came),
-``finished.bin`` (report and trained morph or field, written when the training ends, before the first frame; or the
-Matched message), ``frame-000000.bin`` … (each the Frame message as it is sent) and, while it trains, the newest
-``preview-000001.bin``. The worker process writes the results, the server only reads them: what is streamed is what is
-on disk, whoever was killed in between.
+One folder a job: ``job.json`` (what happened), ``request.bin`` (the message that started it, as it came), of a Refine
+``origin.bin`` (the Submit that the morph goes back to, which may be deleted before), ``finished.bin`` (report and
+trained morph or field, written when the training ends, before the first frame is sent; or the Matched message),
+``frame-000000.bin`` … (each the Frame message as it is sent) and, while it trains, the newest ``preview-000001.bin``.
+The worker process writes the results, the server only reads them: what is streamed is what is on disk, whoever was
+killed in between.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from backend.service.parts_file import Buffer, read_parts, write_parts, write_wh
 from protocol.states import State
 
 REQUEST: Final = "request.bin"
+ORIGIN: Final = "origin.bin"
 FINISHED: Final = "finished.bin"
 _RECORD: Final = "job.json"
 _PREFIX: Final = "job-"  # in front of the id, since some ids are not legal file names on Windows
@@ -61,13 +63,18 @@ class JobRecord:
     device: str  # as asked for: auto, cpu, ...
     total_frames: int  # 0 of a match
     state: State = "queued"
-    base: str = ""  # the job whose morph is baked; empty: this one trains
+    base: str = ""  # the job whose morph is baked or refined; empty: this one makes its own
     created: float = 0.0  # seconds since the epoch
     ended: float = 0.0
     attempts: int = 0  # how often a worker began it
     hurry: bool = False  # its training shall end, or not begin
     failure: Failure | None = None
-    kind: str = "morph"  # or match: of two meshes alone, without frames and morph; or surface
+    kind: str = "morph"  # or match, surface, refine, reconstruct
+
+    @property
+    def trains(self) -> bool:
+        """Whether it works for minutes, with an end that can be asked for, before it has anything to send."""
+        return self.kind == "refine" or (self.kind != "match" and not self.base)
 
 
 def frame_name(seq: int) -> str:

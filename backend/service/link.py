@@ -18,7 +18,7 @@ _LENGTH: Final = struct.Struct("<I")
 
 @dataclass(frozen=True)
 class Begin:
-    """Runs the job whose request lies in ``folder``; ``base`` is the folder of the morph to bake, or empty: train.
+    """Runs the job whose request lies in ``folder``; ``base`` is that of the morph to bake or to refine, or empty.
 
     With ``hurry`` the time for training is over before it begins.
     """

@@ -104,7 +104,7 @@ class Scheduler:
     def finish(self, job: str) -> None:
         """Asks for the end of a job's training. One that waits is not trained when its turn comes."""
         record = self._journal.records[job]
-        if record.hurry or not _trains(record) or is_terminal(record.state):
+        if record.hurry or not record.trains or is_terminal(record.state):
             return
         self._journal.update(job, hurry=True)
         slot = self._pool.running(job)
@@ -170,7 +170,7 @@ class Scheduler:
 
     def _dispatch(self) -> None:
         # Baking and matching take seconds where training takes minutes, so they go first.
-        for job in sorted(self._queue, key=lambda job: _trains(self._journal.records[job])):
+        for job in sorted(self._queue, key=lambda job: self._journal.records[job].trains):
             record = self._journal.records[job]
             if not self._pool.has(record.device):
                 self._queue.remove(job)
@@ -278,10 +278,6 @@ class Scheduler:
             self._journal.drop_results(job)  # first, so that a full disk has room for the record
         new = change(record.state, state)
         self._listener.job_changed(self._journal.update(job, state=new, ended=time.time(), failure=failure))
-
-
-def _trains(record: JobRecord) -> bool:
-    return record.kind != "match" and not record.base
 
 
 def _progress(step: Step) -> Progress:

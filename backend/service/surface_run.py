@@ -10,6 +10,8 @@ import torch
 
 from backend.geometry.shape_data import shape_of
 from backend.geometry.shape_file import check_shape
+from backend.service.baking import shape_frame
+from backend.service.baking import show as show_meshes
 from backend.service.job_output import JobOutput
 from backend.surface_fit import FitRequest, fit_shape
 from backend.surfaces.distance_field import DistanceField, field_of
@@ -21,7 +23,7 @@ from backend.surfaces.queries.skeleton import skeleton
 from backend.surfaces.skeleton_lines import skeleton_lines
 from backend.training.run import Run
 from protocol.mesh import MeshData
-from protocol.messages import Finished, Frame, Preview, SurfaceRequest
+from protocol.messages import Finished, Frame, SurfaceRequest
 
 PREVIEW_RESOLUTION = 32  # cells along the longest side
 MEASURED = 128  # and of what is measured for the report, at most
@@ -75,8 +77,7 @@ def _shower(out: JobOutput) -> Callable[[DistanceField], None]:
             return
         mesh = _mesh(isosurface(field, field.level, PREVIEW_RESOLUTION, check=out.check))
         if mesh.n_faces:
-            none = np.zeros((1, 0, 3), np.float32)
-            out.show(lambda revision: Preview(out.job, revision, np.zeros(1), none, (mesh,)))
+            show_meshes(out, np.zeros(1), (mesh,), None)
 
     return show
 
@@ -108,9 +109,9 @@ def surface_frames(
     for seq, surface in enumerate(isosurfaces(field, levels, request.resolution, check=check)):
         if field.signed and request.levels[seq] == 0.0:
             surface = without_specks(*surface, shape_of(request.shape))
-        yield _frame(job, seq, total, _mesh(surface))
+        yield shape_frame(job, seq, total, _mesh(surface))
     if request.skeleton:
-        yield _frame(job, total - 1, total, _skeleton(field, check))
+        yield shape_frame(job, total - 1, total, _skeleton(field, check))
 
 
 def frame_count(request: SurfaceRequest) -> int:
@@ -127,7 +128,3 @@ def _skeleton(field: DistanceField, check: Check | None) -> MeshData:
     places, lines = skeleton_lines(skeleton(field, check=check) if field.signed else np.zeros((0, 3)))
     offsets = np.cumsum([0, *map(len, lines)])
     return MeshData.from_positions(places, offsets, np.concatenate(lines) if lines else np.zeros(0, np.int64))
-
-
-def _frame(job: str, seq: int, total: int, mesh: MeshData) -> Frame:
-    return Frame(job, seq, total, 0.0, mesh.vertices, mesh.origin, mesh.scale, mesh.face_offsets, mesh.face_indices)

@@ -13,8 +13,9 @@ import zmq
 
 from backend import pipeline
 from backend.methods.registry import EXTRA_METHODS, methods
+from backend.service.baking import frame_message
 from backend.service.job_output import encoded_frame
-from backend.service.job_run import PREVIEW_RESOLUTION, frame_message
+from backend.service.job_run import PREVIEW_RESOLUTION
 from backend.service.journal import REQUEST
 from backend.service.parts_file import read_parts
 from backend.training.run import Run

@@ -85,6 +85,13 @@ def test_records_outlive_the_journal(tmp_path: Path) -> None:
     again.close()
 
 
+def test_what_has_a_training_that_can_be_ended() -> None:
+    kinds = {"morph": True, "match": False, "surface": True, "refine": True, "reconstruct": True}
+    assert {kind: record("one", kind=kind).trains for kind in kinds} == kinds
+    assert not record("two", base="one").trains
+    assert record("two", base="one", kind="refine").trains
+
+
 def test_records_of_an_older_server_are_morphs(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     journal.create(record("old"), [b"request"])

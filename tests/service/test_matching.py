@@ -14,7 +14,7 @@ import zmq
 
 from backend import pipeline
 from backend.mesh_match import match_meshes
-from backend.service.job_run import frame_message
+from backend.service.baking import frame_message
 from backend.training.run import Run
 from protocol.endpoint import make_dealer
 from protocol.mesh import MeshData

@@ -16,7 +16,7 @@ import zmq
 
 from backend import pipeline
 from backend.checkpoint import morph_from_bytes
-from backend.service.job_run import frame_message
+from backend.service.baking import frame_message
 from backend.training.run import Run
 from protocol.endpoint import make_dealer
 from protocol.messages import (
