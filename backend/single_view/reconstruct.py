@@ -34,6 +34,7 @@ class Reconstructed:
     positions: Float64  # [V, 3]
     triangles: Int64  # [T, 3]
     raw: tuple[Float64, Int64]  # the same before the refinement
+    code: Float64  # [latent], of the encoder
     camera: Camera  # by which the image sees it
     report: dict[str, Any]  # of plain types
 
@@ -64,7 +65,7 @@ def reconstruct(
         inward = found.camera
         report |= {"camera": "found", "azimuth": found.view.azimuth, "elevation": found.view.elevation}
     else:
-        inward = frame.camera(_turned(camera.resized(image.shape[1], image.shape[0]), turned_back(AXES, model.up)))
+        inward = frame.camera(turned(camera.resized(image.shape[1], image.shape[0]), turned_back(AXES, model.up)))
         inward.require_in_view(raw[0])
         report["camera"] = "given"
     end = code
@@ -78,10 +79,9 @@ def reconstruct(
         first = surface_at(model, code, resolution)
         last = surface_at(model, end, resolution) if refine else first
     report |= {"iou_before": iou(first, alpha, inward), "iou": iou(last, alpha, inward)}
-    outward = _turned(frame.whole(inward, image), turned_up(AXES, model.up))
-    return Reconstructed(
-        turned_back(last[0], model.up), last[1], (turned_back(first[0], model.up), first[1]), outward, report
-    )
+    outward = turned(frame.whole(inward, image), turned_up(AXES, model.up))
+    raw = turned_back(first[0], model.up), first[1]
+    return Reconstructed(turned_back(last[0], model.up), last[1], raw, code.double().cpu().numpy(), outward, report)
 
 
 @torch.no_grad()
@@ -107,7 +107,7 @@ def _encoded(model: SingleViewModel, image: Pixels, run: Run) -> tuple[Tensor, V
     return codes[0], None if told is None else View.of_told(told[0].double().cpu().numpy()), surface
 
 
-def _turned(camera: Camera, axes: Float64) -> Camera:
+def turned(camera: Camera, axes: Float64) -> Camera:
     """A camera in another frame, where the axes of the new one lie at ``axes`` [3, 3] in the old."""
     matrix = np.eye(4)
     matrix[:3, :3] = axes.T
