@@ -9,6 +9,8 @@ from protocol.messages import Error, Finished, Frame, JobState, Matched, MatchRe
 from tests.chaos.tcp_proxy import TcpProxy
 from tests.protocol.proxy import Proxy
 from tests.service.harness import Backend, Follower, grid, joined, scripted
+from tests.service.test_reconstruct import request_of
+from tests.service.test_refine import FRAMES, drawn, morph_request
 
 
 def same_everywhere(follower: Follower, other: Follower, job: str) -> bool:
@@ -58,6 +60,25 @@ def test_matches_over_a_line_that_loses_and_repeats(backend: tuple[Backend, Foll
             np.testing.assert_array_equal(answer.points, grid(n, 0.5).vertices)
         assert follower.client.jobs == ()
         assert [len(follower.of(Matched, job)) for job in jobs] == [1] * len(jobs)
+        assert not [m for m in follower.messages if isinstance(m, Error)]
+
+
+def test_outlines_and_images_over_a_line_that_loses_and_repeats(backend: tuple[Backend, Follower]) -> None:
+    server, other = backend
+    base = other.run(morph_request(other))
+    random = np.random.default_rng(2)
+
+    def rule(way: str, message: Message) -> int:
+        return int(random.choice([0, 1, 2], p=[0.25, 0.5, 0.25]))
+
+    with Proxy(server.endpoint, rule) as proxy, Follower(proxy.endpoint, times=QUICK) as follower:
+        jobs = [follower.client.refine(base, drawn(frame=frame, preview=True)) for frame in (1, 2, 3)]
+        jobs += [follower.client.submit(request_of(preview=True)) for _ in range(3)]
+        for job, frames in zip(jobs, (FRAMES, FRAMES, FRAMES, 1, 1, 1), strict=True):
+            follower.first(Finished, job)
+            assert len(follower.of(Frame, job)) == frames
+            assert same_everywhere(follower, other, job)
+        assert follower.client.jobs == ()
         assert not [m for m in follower.messages if isinstance(m, Error)]
 
 
