@@ -8,7 +8,6 @@ from typing import Any
 
 import bpy
 
-from ..bar import sentence
 from ..handle import Handle
 from ..job import BakedJob, with_names
 from ..made_by import MadeBy, keep_made_by, made_by
@@ -87,5 +86,5 @@ def _matched(told: Mapping[str, Any]) -> str:
     views = told.get("views", ())
     words = [f"{100 * view['iou_before']:.0f} % covered alike before, {100 * view['iou']:.0f} % now" for view in views]
     if len(words) > 1:
-        words = [f"outline {number}: {word}" for number, word in enumerate(words, 1)]
-    return sentence("; ".join(words)) if words else "Matched"
+        words = [f"outline {number} {word}" for number, word in enumerate(words, 1)]
+    return "; ".join(words) or "Matched"

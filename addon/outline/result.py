@@ -134,11 +134,8 @@ def _copy(older: bpy.types.Object, reverse: bool) -> bpy.types.Mesh:
     """The result's mesh without its shape keys, in the shape of the source."""
     assert isinstance(older.data, bpy.types.Mesh)
     keys = shape_keys_of(older)
-    source = key_positions(keys.key_blocks[-1 if reverse else 0]) if keys is not None else None
-    mesh = older.data.copy()
-    if source is not None:
-        owner = bpy.data.objects.new(mesh.name, mesh)
-        owner.shape_key_clear()
-        bpy.data.objects.remove(owner)
-        set_positions(mesh, source)
+    if keys is None:
+        return older.data.copy()
+    mesh = bpy.data.meshes.new_from_object(older)  # a copy would bring copies of the keys, which cannot be removed
+    set_positions(mesh, key_positions(keys.key_blocks[-1 if reverse else 0]))
     return mesh
