@@ -55,6 +55,18 @@ class Lattice:
         ]
         return np.stack(found, axis=1)
 
+    def along(self, axis: int, places: Float64) -> Float64:
+        """How much each layer of coefficients across an axis counts at ``places`` [N] along it: [N, K]."""
+        size = self.coefficients.shape[1 + axis]
+        place = (places - self.low[axis]) / self.cell
+        first = np.floor(place).astype(np.int64) - 1
+        found = np.zeros((len(places), size))
+        for step, part in enumerate(_cubic(place - first - 1).T):
+            at = first + step
+            free = np.flatnonzero((at >= RIM) & (at < size - RIM))
+            found[free, at[free]] = part[free]
+        return found
+
     def weights(self, points: Float64) -> sparse.csr_matrix:
         """How much each coefficient counts at points [N, 3]: [N, X Y Z]; nothing of the rim."""
         sizes = np.array(self.coefficients.shape[1:])

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import time as clock
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from backend.geometry.arrays import Flags, Float64
+from backend.geometry.arrays import Flags, Float64, Int64
+from backend.guidance.field_fit import FieldFit
 from backend.guidance.guided_morph import GuidedMorph
 from backend.guidance.layer import Layer, window
 from backend.guidance.view import View, check_views, close_up, covered, iou
 from backend.guidance.warp_fit import WarpFit
+from backend.methods.field_morph import FieldMorph
 from backend.methods.method import Morph
 from backend.methods.surface_morph import SurfaceMorph
 from backend.training.run import Run
@@ -101,7 +103,18 @@ class _Match:
 
     def layer(self, empty: Layer) -> Layer:
         """The layer with what it changes."""
-        return self._moved(empty)
+        whole = self._morph.whole
+        return self._moved(empty) if isinstance(whole, SurfaceMorph) else self._field(empty, whole)
+
+    def _field(self, empty: Layer, morph: FieldMorph) -> Layer:
+        """Of a morph whose frames have faces of their own."""
+        settings, origin = self._settings, self._morph.source.origin
+
+        def watch(places: Float64, faces: Int64, loss: float) -> bool:
+            return self._watch(loss, lambda: MeshData.from_triangles(places + origin, faces))
+
+        fit = FieldFit(morph, self._views, settings.side, settings.steps, self._run.device, watch)
+        return fit.fitted(empty, settings.resolution)
 
     def _moved(self, empty: Layer) -> Layer:
         """Of a morph that keeps the source's own faces."""
@@ -109,21 +122,18 @@ class _Match:
         origin = self._morph.source.origin
 
         def watch(places: Float64, loss: float) -> bool:
-            return self._watch(loss, frame, places + origin)
+            return self._watch(loss, lambda: frame.with_positions(places + origin))
 
-        return replace(empty, forth=self._warp_fit(frame, watch).fitted().moves)
+        positions, triangles = frame.positions() - origin, frame.triangles().astype(np.int64)
+        device, settings = self._run.device, self._settings
+        close_ups = [close_up(view, positions, settings.side).to(device) for view in self._views]
+        fit = WarpFit(positions, triangles, close_ups, settings.steps, device, watch)
+        return replace(empty, forth=fit.fitted().moves)
 
-    def _warp_fit(self, frame: MeshData, watch: Any) -> WarpFit:
-        positions = frame.positions() - self._morph.source.origin
-        triangles = frame.triangles().astype(np.int64)
-        device = self._run.device
-        close_ups = [close_up(view, positions, self._settings.side).to(device) for view in self._views]
-        return WarpFit(positions, triangles, close_ups, self._settings.steps, device, watch)
-
-    def _watch(self, loss: float, frame: MeshData, positions: Float64) -> bool:
+    def _watch(self, loss: float, mesh: Callable[[], MeshData]) -> bool:
         self.steps += 1
         self._run.progress(self.steps, 0, loss)
-        self._run.preview(lambda: frame.with_positions(positions))
+        self._run.preview(mesh)
         return self._run.seconds_left() > 0.0
 
 
