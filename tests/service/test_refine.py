@@ -21,6 +21,7 @@ from backend.rendering.camera import Camera, OrbitCamera
 from backend.rendering.silhouette import silhouette
 from backend.service.baking import frame_message
 from backend.training.run import Run
+from protocol.mesh import MeshData
 from protocol.messages import (
     Error,
     Finished,
@@ -49,8 +50,8 @@ FRAME = 2
 WIDTH, HEIGHT = 36.0, 26.0  # pixels, half axes of the ellipse; the ball's outline is a circle of about 29
 
 
-def camera(azimuth: float = 0.0) -> Camera:
-    return OrbitCamera(azimuth, 0.0, 4.0, SIDE, SIDE).camera()
+def camera(azimuth: float = 0.0, distance: float = 4.0) -> Camera:
+    return OrbitCamera(azimuth, 0.0, distance, SIDE, SIDE).camera()
 
 
 def ellipse(width: float = WIDTH, height: float = HEIGHT) -> np.ndarray:
@@ -60,8 +61,8 @@ def ellipse(width: float = WIDTH, height: float = HEIGHT) -> np.ndarray:
     return np.where(inside, 255, 0).astype(np.uint8)
 
 
-def outline(mask: np.ndarray | None = None, azimuth: float = 0.0) -> Outline:
-    seen = camera(azimuth)
+def outline(mask: np.ndarray | None = None, azimuth: float = 0.0, distance: float = 4.0) -> Outline:
+    seen = camera(azimuth, distance)
     drawn = ellipse() if mask is None else mask
     return Outline(drawn, seen.world_to_camera[0], seen.focal[0], seen.centre[0])
 
@@ -96,11 +97,12 @@ def base(follower: Follower) -> str:
     return follower.run(morph_request(follower))
 
 
-def iou(frame: Frame, mask: np.ndarray, azimuth: float = 0.0) -> float:
-    """Of a frame with the faces of the ball, seen from the camera, and a mask."""
+def iou(frame: Frame | MeshData, mask: np.ndarray, distance: float = 4.0) -> float:
+    """Of a frame with triangles of its own or of the ball, as the camera sees it, and a mask."""
     places = torch.as_tensor(frame.origin + frame.scale * frame.vertices.astype(np.float64))
-    triangles = torch.as_tensor(icosphere(2).face_indices.reshape(-1, 3), dtype=torch.int64)
-    seen = silhouette(places, triangles, camera(azimuth))[0].numpy() >= 0.5
+    corners = icosphere(2).face_indices if frame.face_indices is None else frame.face_indices
+    triangles = torch.as_tensor(corners.reshape(-1, 3).astype(np.int64))
+    seen = silhouette(places, triangles, camera(distance=distance))[0].numpy() >= 0.5
     wanted = mask >= 128
     return float((seen & wanted).sum() / (seen | wanted).sum())
 
@@ -164,19 +166,43 @@ def test_previews_grow_towards_the_outline(follower: Follower, base: str) -> Non
     assert iou(last, ellipse()) > 0.9
 
 
+def test_a_surface_of_its_own_takes_its_outline(follower: Follower) -> None:
+    """A ball that grows from 0.2 to 0.5, whatever the meshes are: its frames have faces of their own."""
+    timeline, near = Timeline(3, resolution=32), 1.6
+    spec = follower.method("growing")
+    base = follower.run(MorphRequest(icosphere(1, 0.5), icosphere(1, 0.5), spec.name, spec.etag, timeline=timeline))
+    before = follower.of(Frame, base)
+    assert iou(before[1], ellipse(30.0, 20.0), near) < 0.85
+    seen = outline(ellipse(30.0, 20.0), distance=near)
+    job = follower.client.refine(base, drawn(timeline=timeline, frame=1, outlines=(seen,), preview=True))
+    preview: Preview = follower.first(Preview, job)
+    follower.client.preview_seen(job, preview.revision)
+    assert (preview.times.tolist(), preview.vertices.shape, len(preview.meshes)) == ([0.5], (1, 0, 3), 1)
+    assert iou(preview.meshes[0], ellipse(30.0, 20.0), near) > 0.6
+    after = follower.of(Frame, finished(follower, job))
+    assert iou(after[1], ellipse(30.0, 20.0), near) > 0.97
+    assert after[1].face_indices is not None
+    for seq in (0, 2):
+        assert joined(replace(after[seq], job=base)) == joined(before[seq])
+
+
 def test_refinements_add_up_and_are_baked(follower: Follower, base: str) -> None:
-    """A frame of a refined morph is refined, of a bake of that another, and all of them are baked."""
-    first = finished(follower, follower.client.refine(base, drawn(frame=1)))
+    """A frame of a refined morph is refined, of a bake of that another, and all of them are baked.
+
+    The pace stays that of the morph that was trained, so the frames that were drawn are still among the frames.
+    """
+    paced = Timeline(FRAMES, "ease-in-out", constant_speed=True)
+    first = finished(follower, follower.client.refine(base, drawn(timeline=paced, frame=1)))
     bake = finished(follower, follower.client.bake(first, Timeline(3)))
     wide, tall = ellipse(), ellipse(HEIGHT, WIDTH)
-    second = finished(follower, follower.client.refine(bake, drawn(frame=3, outlines=(outline(tall),))))
+    request = drawn(timeline=paced, frame=3, outlines=(outline(tall),))
+    second = finished(follower, follower.client.refine(bake, request))
     frames = follower.of(Frame, second)
     assert iou(frames[1], wide) > 0.97
     assert iou(frames[3], tall) > 0.97
     report = follower.of(Finished, second)[0].report
-    assert [entry["time"] for entry in report["refined"]] == [0.25, 0.75]
-    again = finished(follower, follower.client.bake(second, TIMELINE))
-    assert [replace(frame, job=second).time for frame in follower.of(Frame, again)] == [f.time for f in frames]
+    assert [entry["time"] for entry in report["refined"]] == [frames[1].time, frames[3].time]
+    again = finished(follower, follower.client.bake(second, paced))
     assert [joined(replace(frame, job=second)) for frame in follower.of(Frame, again)] == [joined(f) for f in frames]
     assert follower.of(Finished, again)[0].report == report
     assert len(follower.of(Frame, bake)) == 3
