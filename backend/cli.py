@@ -15,6 +15,7 @@ from backend.environment import one_algebra_thread
 COMMANDS: Final = {
     "morph": "morph one mesh into another; leaves frames, a report and a picture in a folder",
     "bake": "frames from a morph that is already trained",
+    "refine": "make a frame of a trained morph match outlines that were drawn; its neighbours follow",
     "serve": "run the backend that Blender talks to",
     "dataset": "the points that a distance field is trained on, of a mesh, a point cloud or curves",
     "fit": "fit a distance field to a mesh, a point cloud or curves: a clean closed surface comes out",
@@ -26,6 +27,7 @@ COMMANDS: Final = {
     "correspond-train": "learn the correspondence of a kind of shapes from a folder of meshes",
     "correspond-evaluate": "measure what was learned on made shapes",
     "shape-space": "a family of shapes as a space: train it, encode scans, interpolate, sample",
+    "single-view": "the shape in one image: make the data, train, reconstruct, measure",
     "demo": "morph the shipped fox through a real backend, as Blender would",
     "bench": "measure speed and quality, and write the table",
     "doctor": "check this machine: versions, devices, ports, libraries",

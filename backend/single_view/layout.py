@@ -165,7 +165,7 @@ def _side(path: Path, side: str) -> Samples:
         raise SettingError(f"{path}: cannot be read as samples ({error}); it must have arrays pos and neg") from error
     if found.ndim != 2 or found.shape[1] != 4:
         raise SettingError(f"{path}: {side} has the shape {list(found.shape)}; it must be [N, 4], place and distance")
-    found = found[np.isfinite(found).all(axis=1)]
+    found = np.asarray(found[np.isfinite(found).all(axis=1)], np.float32)
     if not len(found):
         raise SettingError(f"{path}: {side} holds no samples; a shape needs samples inside and outside of it")
     return found

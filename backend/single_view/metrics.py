@@ -21,7 +21,7 @@ from backend.geometry.triangles import diagonal
 from backend.rendering.camera import Camera
 from backend.rendering.silhouette import seen
 from backend.single_view.layout import Instance, read_image
-from backend.single_view.making import turned_back, turned_up
+from backend.single_view.making import turned_up
 from backend.single_view.model import SingleViewModel
 from backend.single_view.reconstruct import AXES, reconstruct, turned
 from backend.single_view.surface import Surface, axes_of
@@ -40,14 +40,6 @@ class Scores:
     chamfer: float  # squared, both ways, times 1000; the diagonal of a shape is 1
     distance: float  # mean of both ways, percent of the diagonal
     normals: float  # mean cosine where both are seen
-
-    def better(self, before: Scores) -> dict[str, float]:
-        """By how many percent each is better than before."""
-        return {
-            "chamfer": 100.0 * (before.chamfer - self.chamfer) / max(before.chamfer, 1e-12),
-            "distance": 100.0 * (before.distance - self.distance) / max(before.distance, 1e-12),
-            "normals": 100.0 * (self.normals - before.normals) / max(abs(before.normals), 1e-12),
-        }
 
 
 @dataclass(frozen=True)
@@ -104,7 +96,7 @@ def scores_of(found: Surface, truth: Surface, camera: Camera, seed: int = 0) -> 
 
 
 def normal_consistency(found: Surface, truth: Surface, camera: Camera) -> float:
-    """Mean cosine between the normals of two surfaces at the pixels where the camera sees both; 0 where it never does."""
+    """Mean cosine between the normals of two surfaces where the camera sees both; 0 if nowhere."""
     images = [seen(torch.from_numpy(p).float(), torch.from_numpy(t), camera) for p, t in (found, truth)]
     both = (images[0].face >= 0) & (images[1].face >= 0)
     cosines = (images[0].normal * images[1].normal).sum(dim=-1)[both]
@@ -121,21 +113,20 @@ def measured(
     result = reconstruct(model, image, run, resolution=resolution, camera=outward)
     truth = instance.mesh()
     raw, last = (_scores(part, truth, inward, model) for part in (result.raw, (result.positions, result.triangles)))
-    nearest = retrieved = None
+    nearest: tuple[Scores | None, str] = (None, "")
+    retrieved: tuple[Scores | None, str] = (None, "")
     if trained is not None and trained.instances:
-        nearest, retrieved = trained.nearest_to(truth), trained.nearest_code(result.code)
-    return Measured(
-        instance.name,
-        view,
-        raw,
-        last,
-        None if nearest is None else scores_of(nearest.mesh(), truth, inward),
-        "" if nearest is None else nearest.name,
-        None if retrieved is None else scores_of(retrieved.mesh(), truth, inward),
-        "" if retrieved is None else retrieved.name,
-        result.report["iou_before"],
-        result.report["iou"],
-    )
+        nearest, retrieved = (
+            (scores_of(one.mesh(), truth, inward), one.name)
+            for one in (trained.nearest_to(truth), trained.nearest_code(result.code))
+        )
+    ious = result.report["iou_before"], result.report["iou"]
+    return Measured(instance.name, view, raw, last, *nearest, *retrieved, *ious)
+
+
+def view_of(instance: Instance, seed: int, number: int) -> int:
+    """The render of a shape that is measured, by chance but always the same."""
+    return int(np.random.default_rng((seed, number)).integers(len(instance.views)))
 
 
 def _scores(surface: Surface, truth: Surface, camera: Camera, model: SingleViewModel) -> Scores:

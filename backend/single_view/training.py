@@ -67,12 +67,23 @@ def _loss(network: SingleViewNetwork, images: Tensor, samples: Samples, told: Fl
     codes, views = network.seen(images)
     known = torch.from_numpy(samples).to(codes)
     found = network.values(known[..., :3], codes)
-    reach = settings.clamp
-    loss: Tensor = (found.clamp(-reach, reach) - known[..., 3].clamp(-reach, reach)).abs().mean()
+    loss: Tensor = clamped_difference(found, known[..., 3], settings.clamp)
     loss = loss + settings.code_weight * codes.norm(dim=1).mean()
     if views is not None:
         loss = loss + settings.view_weight * (views - torch.from_numpy(told).to(views)).square().sum(dim=1).mean()
     return loss
+
+
+def clamped_difference(found: Tensor, known: Tensor, reach: float) -> Tensor:
+    """Mean absolute difference of distances, none counted beyond ``reach``.
+
+    The published one clamps both wherever they are, and a network whose values all lie beyond never learns again. Here
+    a value beyond is as good as the clamped one only on the side where the known distance is beyond, too.
+    """
+    high = torch.where(known >= reach, reach, torch.inf)
+    low = torch.where(known <= -reach, -reach, -torch.inf)
+    difference: Tensor = (found.clamp(low, high) - known.clamp(-reach, reach)).abs().mean()
+    return difference
 
 
 def _tinted(images: Tensor, gains: Float64) -> Tensor:

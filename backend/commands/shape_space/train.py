@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backend.commands.interrupt import Interrupt
-from backend.commands.output import check_file, naming_output
+from backend.commands.model_file import BEGUN, begun_on_disk, check_model
+from backend.commands.output import naming_output
 from backend.commands.parser import CommandError, Parser, choice, seconds, whole_number
 from backend.commands.progress import Progress, duration
 from backend.commands.shape_space.shapes import shapes_in, split
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from backend.surfaces.space.samples import NamedShape
     from backend.training.checkpoints import Checkpoints
     from backend.training.run import Run
-
-BEGUN = "begun.safetensors"  # beside the checkpoints: the space before its training
 
 
 def add_arguments(parser: Parser) -> None:
@@ -48,10 +46,11 @@ def add_arguments(parser: Parser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from backend.commands.watch import Watch
     from backend.device import choose_device, configure
+    from backend.surfaces.space.model import checkpoints_of
     from backend.training.run import Run
 
     resumed = arguments.resume or arguments.checkpoint is not None
-    _check_out(arguments.out, resumed, arguments.force)
+    check_model(arguments.out, checkpoints_of(arguments.out), resumed, arguments.force)
     configure()
     device = choose_device(arguments.device)
     cpu = time.process_time()
@@ -64,18 +63,6 @@ def run(arguments: argparse.Namespace) -> int:
         finished = not interrupt.asked
     sys.stdout.write(_summary(space, arguments.out, finished, time.process_time() - cpu))
     return 0 if finished else 130
-
-
-def _check_out(out: Path, resumed: bool, force: bool) -> None:
-    from backend.surfaces.space.model import checkpoints_of
-    from backend.training.checkpoints import checkpoints_in
-
-    check_file(out)
-    there = bool(checkpoints_in(checkpoints_of(out)))
-    if resumed and not there:
-        raise CommandError(f"{out}: no training has left checkpoints for it; leave out --resume and --checkpoint")
-    if (out.exists() or there) and not (resumed or force):
-        raise CommandError(f"{out}: there is a training of it; add --resume to go on with it, or --force to replace it")
 
 
 def _begun(
@@ -128,34 +115,13 @@ def _trained(
     training = Run(device=work.device, seed=work.seed, seconds=arguments.seconds, on_progress=watch)
     watch.run = training
     space.network.requires_grad_(True).to(work.device)
-    with naming_output(arguments.out), _begun_on_disk(space, checkpoints):
+    with naming_output(arguments.out), begun_on_disk(checkpoints, lambda path: write_space(path, space)):
         outcome = train_space(space.network, samples, training, checkpoints, parents=parents)
         space.network.to("cpu")
         facts = {"steps": outcome.steps, "loss": outcome.best_loss if outcome.best_step else None}
         space = replace(space, facts=facts)
         write_space(arguments.out, space)
     return space
-
-
-@contextmanager
-def _begun_on_disk(space: ShapeSpace, checkpoints: Checkpoints) -> Iterator[None]:
-    """The folder of the checkpoints, in the place of an earlier one's; it goes again where none came to be."""
-    from backend.surfaces.space.model import write_space
-    from backend.training.checkpoints import checkpoints_in
-
-    folder = checkpoints.folder
-    try:
-        if checkpoints.start is None:
-            for old in checkpoints_in(folder):
-                old.unlink()
-            folder.mkdir(exist_ok=True)
-            write_space(folder / BEGUN, space)
-        yield
-    finally:
-        if not checkpoints_in(folder):
-            with suppress(OSError):  # there are other things in it
-                (folder / BEGUN).unlink(missing_ok=True)
-                folder.rmdir()
 
 
 def _summary(space: ShapeSpace, out: Path, finished: bool, cpu: float) -> str:
