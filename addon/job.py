@@ -23,7 +23,7 @@ from .protocol.messages import Finished, Frame, Matched, Preview, RefineRequest,
 from .read_mesh import Reading
 from .results import pair_collection, scene_of
 
-MORPH, SURFACE, OUTLINE = "morph", "surface", "outline"  # panels that tell of a job
+MORPH, SURFACE, OUTLINE, IMAGE = "morph", "surface", "outline", "image"  # panels that tell of a job
 
 Request = Submitted | RefineRequest
 

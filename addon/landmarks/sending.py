@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from ..problem import Problem
 from ..properties import settings_of
 from ..protocol.mesh import Float64, Int32, MeshData
+from ..read_model import read_model
 from .picking import pair_of
 from .skin import counts_of
 from .store import Objects, end_on, whole
@@ -50,11 +49,7 @@ def model_of(settings: Any) -> NDArray[np.uint8] | None:
     chosen = settings.model.strip()
     if settings.correspondence != "implicit-dense" or not chosen:
         return None
-    path = Path(bpy.path.abspath(chosen))
-    try:
-        return np.frombuffer(path.read_bytes(), np.uint8)
-    except OSError as error:
-        raise Problem(f"The model {path} cannot be read: {error.strerror or error}.") from error
+    return read_model(chosen)
 
 
 def _vertex(end: Any, ob: bpy.types.Object, positions: Float64) -> int:

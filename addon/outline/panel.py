@@ -50,10 +50,13 @@ class TWEENFIELD_PT_outline(InSidebar, bpy.types.Panel):
         settings = outlines_of(context.scene)
         row = layout.row()
         row.enabled = not current().busy
-        row.template_list("TWEENFIELD_UL_outlines", "", settings, "items", settings, "active", rows=2)
-        buttons = row.column(align=True)
-        buttons.operator("tweenfield.add_outline", icon="ADD", text="")
-        buttons.operator("tweenfield.remove_outline", icon="REMOVE", text="")
+        if len(settings.items):
+            row.template_list("TWEENFIELD_UL_outlines", "", settings, "items", settings, "active", rows=2)
+            buttons = row.column(align=True)
+            buttons.operator("tweenfield.add_outline", icon="ADD", text="")
+            buttons.operator("tweenfield.remove_outline", icon="REMOVE", text="")
+        else:
+            row.operator("tweenfield.add_outline", icon="ADD")
         column = split(layout)
         column.enabled = not current().busy
         if settings.active < len(settings.items):

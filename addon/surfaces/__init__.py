@@ -1,8 +1,8 @@
-"""Surfaces of points, curves and meshes: closed meshes, shells around them, and skeletons."""
+"""Surfaces of points, curves, meshes and images: closed meshes, shells around them, and skeletons."""
 
 from ..registering import of_modules
-from . import operators, panel, properties
+from . import image, operators, panel, properties
 
-_MODULES = (properties, operators, panel)
+_MODULES = (properties, operators, image, panel)
 
 register, unregister = of_modules(_MODULES)

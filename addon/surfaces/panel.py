@@ -5,12 +5,13 @@ from __future__ import annotations
 import bpy
 
 from ..generated import offered
-from ..job import SURFACE
+from ..job import IMAGE, SURFACE
 from ..job_panel import draw_job
 from ..layout import InSidebar, split
 from ..properties import settings_of
 from ..registering import of_classes
 from ..running import current
+from .image import why_not as why_no_shape
 from .operators import expected, label, why_no_repair, why_not
 from .properties import surface_settings
 
@@ -72,6 +73,29 @@ class TWEENFIELD_PT_surface_settings(InSidebar, bpy.types.Panel):
         column.operator("tweenfield.reset_surface_settings", icon="LOOP_BACK")
 
 
-_CLASSES = (TWEENFIELD_PT_surfaces, TWEENFIELD_PT_surface_settings)
+class TWEENFIELD_PT_shape_from_image(InSidebar, bpy.types.Panel):
+    bl_label = "Shape from Image"
+    bl_parent_id = "TWEENFIELD_PT_surfaces"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        assert context.scene is not None
+        layout = self.layout
+        assert layout is not None
+        settings = surface_settings(context.scene)
+        column = split(layout)
+        column.enabled = not current().busy
+        column.template_ID(settings, "image", open="image.open")
+        column.prop(settings, "image_model", placeholder="Built In")
+        column.prop(settings, "resolution")
+        column.prop(settings, "image_refine")
+
+        def buttons(row: bpy.types.UILayout) -> None:
+            row.operator("tweenfield.shape_from_image", icon="IMAGE_REFERENCE")
+
+        draw_job(layout, context, IMAGE, buttons, why_no_shape(context), lambda: "")
+
+
+_CLASSES = (TWEENFIELD_PT_surfaces, TWEENFIELD_PT_surface_settings, TWEENFIELD_PT_shape_from_image)
 
 register, unregister = of_classes(_CLASSES)

@@ -25,10 +25,12 @@ PLAIN = Dress("UVMap", "Color", smooth=True)
 class SurfacePreview:
     """Its mesh is exchanged with every revision. Older results are hidden meanwhile."""
 
-    def __init__(self, scene: Handle, original: str, matrix: Float64, job: str) -> None:
+    def __init__(self, scene: Handle, original: str, matrix: Float64, job: str, space: Float64 | None = None) -> None:
+        """``matrix`` [4, 4] is where it is in the world, ``space`` where it was sent from, if that is elsewhere."""
         self._scene = scene
         self._original = original
         self._matrix = matrix
+        self._space = matrix if space is None else space
         self._job = job
         self._object: Handle | None = None
         self._hidden: list[Handle] = []
@@ -37,7 +39,7 @@ class SurfacePreview:
         """Takes a revision in."""
         for data in message.meshes[:1]:
             here = yield from build(
-                surface_of(data, self._matrix), PLAIN, f"{self._original} Preview", (PREVIEW, self._job)
+                surface_of(data, self._space), PLAIN, f"{self._original} Preview", (PREVIEW, self._job)
             )
             mesh = here.find_mesh() if here is not None else None
             if mesh is not None:

@@ -90,6 +90,19 @@ class TWEENFIELD_PG_surface(bpy.types.PropertyGroup):
         min=1.0,
         soft_max=3600,
     )
+    image: bpy.props.PointerProperty(
+        name="Image",
+        description="What the shape looks like, with transparency around it",
+        type=bpy.types.Image,
+    )
+    image_model: bpy.props.StringProperty(
+        name="Model",
+        description="A file that tweenfield single-view train has written. Empty: the one that comes with the backend",
+        subtype="FILE_PATH",
+    )
+    image_refine: bpy.props.BoolProperty(
+        name="Fit Outline", description="Bend the shape until it covers what is opaque in the image", default=True
+    )
     live_preview: bpy.props.BoolProperty(
         name="Live Preview", description="Show the surface in the viewport while it is computed", default=True
     )

@@ -23,7 +23,7 @@ import build_addon
 
 ROOT = Path(__file__).resolve().parents[2]
 START_LIMIT = 60.0  # seconds until the backend must have written its connection file
-SCRIPTS = ("panel", "picking", "markers", "surfaces")
+SCRIPTS = ("panel", "picking", "markers", "surfaces", "outline")
 STOP_LIMIT = 20.0  # seconds that it may take to end
 
 
