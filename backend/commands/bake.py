@@ -9,16 +9,15 @@ from typing import Any
 
 from backend.commands.interrupt import Interrupt
 from backend.commands.output import check_output, output_folder
-from backend.commands.parser import CommandError, Parser
+from backend.commands.parser import Parser
 from backend.commands.progress import Progress
+from backend.commands.trained import HELP, morph_file, read_morph
 
 
 def add_arguments(parser: Parser) -> None:
     from backend.commands.job import GLTF_HELP, TIMELINE_DEFAULTS, add_timeline_options
 
-    parser.add_argument(
-        "morph", type=Path, metavar="MORPH", help="morph.safetensors of a result, or finished.bin of a job"
-    )
+    parser.add_argument("morph", type=Path, metavar="MORPH", help=HELP)
     parser.add_argument("--out", type=Path, metavar="DIR", required=True, help="folder for the result")
     parser.add_argument("--force", action="store_true", help="put the result into a folder that holds other files, too")
     parser.add_argument("--gltf", action="store_true", help=GLTF_HELP)
@@ -27,6 +26,7 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    arguments.morph = morph_file(arguments.morph)
     check_output(arguments.out, arguments.force, [arguments.morph, *arguments.carry])
     with Progress() as progress, Interrupt(progress.note) as interrupt:
         progress("starting")
@@ -44,7 +44,7 @@ def _bake(arguments: argparse.Namespace, progress: Progress, interrupt: Interrup
     from backend.pipeline import versions
 
     configure()
-    morph, about = _read_morph(arguments.morph)
+    morph, about = read_morph(arguments.morph)
     timeline = timeline_of(arguments)
     carry = tuple(read_mesh(path) for path in arguments.carry)
     warnings = []
@@ -62,29 +62,3 @@ def _bake(arguments: argparse.Namespace, progress: Progress, interrupt: Interrup
         if arguments.gltf:
             report = result.with_gltf(report)
         return complete_report(result, timeline, report, None if done else "baking")
-
-
-def _read_morph(path: Path) -> tuple[Any, dict[str, Any]]:
-    from backend.checkpoint import morph_from_bytes
-
-    try:
-        return morph_from_bytes(_trained(path))
-    except OSError as error:
-        raise CommandError(
-            f"{path}: cannot be read ({error.strerror}); name the morph.safetensors of a result"
-        ) from error
-    except ValueError as error:
-        raise CommandError(f"{path}: {error}; name the morph.safetensors of a result") from error
-
-
-def _trained(path: Path) -> bytes:
-    """The bytes of a trained morph: of a result, or of a job in a backend's journal."""
-    from backend.service.journal import FINISHED
-    from backend.service.parts_file import read_parts
-    from protocol.messages import Finished
-    from protocol.wire import decode
-
-    if path.name != FINISHED:
-        return path.read_bytes()
-    finished = decode(read_parts(path))
-    return finished.morph.tobytes() if isinstance(finished, Finished) else b""

@@ -29,7 +29,10 @@ class Kind:
 
 RESULT = Kind(
     REPORT,
-    re.compile(r"(frame_\d{4,}\.ply|carry_.+_\d{4,}\.ply|contact_sheet\.png|morph\.(safetensors|glb)|report\.json)\Z"),
+    re.compile(
+        r"(frame_\d{4,}\.ply|carry_.+_\d{4,}\.ply|(contact_sheet|difference_\d+)\.png"
+        r"|morph\.(safetensors|glb)|report\.json)\Z"
+    ),
 )
 MATCH = Kind(REPORT, re.compile(r"((map|points|confidence)\.npy|table\.npz|map\.png|report\.json)\Z"), "match")
 FIELD = Kind(REPORT, re.compile(r"(field\.safetensors|surface\.ply|curve\.svg|picture\.png|report\.json)\Z"), "field")

@@ -64,6 +64,7 @@ class AddedFit:
         objective = Objective(self._close_ups)
         found = np.zeros(self._lattice.coefficients.size)
         for spread in SPREADS:
+
             def evaluate(c: Float64, spread: float = spread) -> tuple[float, Float64]:
                 loss, gradient, agreement, mesh = self._evaluated(c, objective)
                 self._done = not watch(*mesh, loss) or agreement >= ENOUGH
@@ -150,10 +151,11 @@ class AddedFit:
     def _smoothed(self, gradient: Float64, spread: float) -> Float64:
         if spread == 0.0:
             return gradient
-        return gaussian_filter(gradient.reshape(self._lattice.coefficients.shape[1:]), spread).reshape(-1)
+        shaped = gradient.reshape(self._lattice.coefficients.shape[1:])
+        return np.asarray(gaussian_filter(shaped, spread)).reshape(-1)
 
     def _numbers(self, points: Float64) -> Int64:
-        return np.rint((points - self._grid.low) / self._grid.cell).astype(np.int64)
+        return np.asarray(np.rint((points - self._grid.low) / self._grid.cell), np.int64)
 
     def _places(self) -> Float64:
         axes = [np.arange(n) for n in self._shape]

@@ -9,11 +9,19 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
-from scipy.ndimage import map_coordinates, maximum_filter, spline_filter
+from scipy.ndimage import correlate1d, map_coordinates, spline_filter
 
 from backend.geometry.arrays import Float32, Float64
 
 RIM = 2  # outermost coefficients on every side, which are 0
+
+SPARE = 1.1  # times the largest slope that is met: it may be larger between the places that are looked at
+
+# Weights of the neighbours for a value and for a derivative: at a coefficient's place, and half a cell before it.
+TAPS = (
+    (np.array([1.0, 4.0, 1.0]) / 6.0, np.array([-1.0, 0.0, 1.0]) / 2.0),
+    (np.array([1.0, 23.0, 23.0, 1.0]) / 48.0, np.array([-1.0, -5.0, 5.0, 1.0]) / 8.0),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,17 +91,28 @@ class Lattice:
         shape = (len(points), int(sizes.prod()))
         return sparse.csr_matrix((share.reshape(-1), number.reshape(-1), rows), shape=shape)
 
-    def steepest(self) -> float:
-        """No shorter than the gradient anywhere: as long as the norm of all functions' derivatives can be.
+    def slopes(self) -> Float64:
+        """Derivatives [M, C, 3] at the coefficients' places and in the middles between eight of them."""
+        found = []
+        for values, derivatives in TAPS:
+            parts = []
+            for one in self.coefficients:
+                for axis in range(3):
+                    part = one.astype(np.float64)
+                    for across in range(3):
+                        taps = derivatives if across == axis else values
+                        part = correlate1d(part, taps, across, mode="constant")
+                    parts.append(part.reshape(-1) / self.cell)
+            found.append(np.stack(parts, axis=1).reshape(-1, len(self.coefficients), 3))
+        return np.concatenate(found)
 
-        A derivative is a mean of the differences of neighbouring coefficients around it.
-        """
-        total = np.zeros(self.coefficients.shape[1:])
-        for one in self.coefficients:
-            for axis in range(3):
-                steps = np.abs(np.diff(one.astype(np.float64), axis=axis, append=0.0))
-                total += maximum_filter(steps, 5, mode="constant") ** 2
-        return float(np.sqrt(total.max(initial=0.0))) / self.cell
+    def steepest(self) -> float:
+        """No shorter than the gradient of a single function, anywhere."""
+        return SPARE * float(np.linalg.norm(self.slopes()[:, 0], axis=1).max(initial=0.0))
+
+    def stretch(self) -> float:
+        """No less than how much longer x + f(x) can make a short step, of three functions f; at least 1."""
+        return max(SPARE * float(np.linalg.norm(np.eye(3) + self.slopes(), 2, axis=(1, 2)).max(initial=1.0)), 1.0)
 
 
 def _cubic(share: Float64) -> Float64:

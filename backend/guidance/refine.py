@@ -41,6 +41,8 @@ class Refined:
 
     morph: Morph
     report: dict[str, Any]
+    before: MeshData  # the frame at the time, as it was
+    after: MeshData  # and as it is
 
 
 def refine(morph: Morph, time: float, views: Sequence[View], settings: RefineSettings, run: Run) -> Refined:
@@ -71,7 +73,8 @@ def refine(morph: Morph, time: float, views: Sequence[View], settings: RefineSet
         layer = match.layer(Layer(time, start, end))
         result = GuidedMorph(base, [*layers, layer])
     with run.phase("measuring"):
-        agrees = _agreements(result.frame(time), views)
+        after = result.frame(time)
+        agrees = _agreements(after, views)
     warnings = list(_warnings(base, agrees))
     for sentence in warnings:
         run.warn(sentence)
@@ -85,7 +88,7 @@ def refine(morph: Morph, time: float, views: Sequence[View], settings: RefineSet
         "cpu_seconds": clock.process_time() - cpu,
         "warnings": warnings,
     }
-    return Refined(result, report)
+    return Refined(result, report, before, after)
 
 
 class _Match:
