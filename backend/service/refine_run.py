@@ -29,8 +29,8 @@ def run_refine(request: RefineRequest, base: Path, out: JobOutput, device: torch
 
 def _refine(request: RefineRequest, base: Finished, out: JobOutput, device: torch.device) -> None:
     morph, facts = morph_from_bytes(base.morph.tobytes())
-    time = float(times_of(request.timeline, morph)[request.frame])
-    source = morph.source
+    timeline, source = request.timeline, morph.source
+    time = float(times_of(timeline, morph)[request.frame])
     run = Run(
         device=device,
         seed=request.seed,
@@ -39,9 +39,10 @@ def _refine(request: RefineRequest, base: Finished, out: JobOutput, device: torc
         cancelled=out.stopped,
     )
     out.follow_training(run)
-    settings = RefineSettings(reach=request.reach)
-    refined = refine(morph, time, [_view(outline) for outline in request.outlines], settings, run)
-    entry = {**refined.report, **run.facts}
+    morph = morph.at_resolution(timeline.resolution, largest_part=timeline.largest_part)
+    views = [_view(outline) for outline in request.outlines]
+    refined = refine(morph, time, views, RefineSettings(reach=request.reach), run)
+    entry = {"frame": request.frame, **refined.report, **run.facts}
     report = {**base.report, "refined": [*base.report.get("refined", ()), entry]}
     content = np.frombuffer(refined_to_bytes(refined.morph, facts), np.uint8)
     out.keep(Finished(out.job, report, content))

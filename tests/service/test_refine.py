@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -12,12 +14,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
+from safetensors.numpy import load
 
 from backend import pipeline
 from backend.checkpoint import morph_from_bytes
 from backend.guidance.refine import RefineSettings, refine
 from backend.guidance.view import View
 from backend.rendering.camera import Camera, OrbitCamera
+from backend.rendering.camera_file import write_camera
 from backend.rendering.silhouette import silhouette
 from backend.service.baking import frame_message
 from backend.training.run import Run
@@ -40,7 +45,7 @@ from protocol.messages import Refine as RefineMessage
 from protocol.wire import encode
 from tests.meshes import icosphere
 from tests.one_thread import one_thread as one_thread
-from tests.service.harness import Backend, Follower, backend_and_client, joined, scripted
+from tests.service.harness import Backend, Follower, backend_and_client, backend_environment, joined, scripted
 from tests.service.test_matching import client_of, hear
 
 SIDE = 96  # pixels
@@ -122,7 +127,7 @@ def test_a_frame_takes_its_outline_and_the_ends_stay(follower: Follower, base: s
     report, old_report = (follower.of(Finished, name)[0].report for name in (job, base))
     assert {key: value for key, value in report.items() if key != "refined"} == old_report
     (entry,) = report["refined"]
-    assert entry["time"] == after[FRAME].time
+    assert (entry["frame"], entry["time"]) == (FRAME, after[FRAME].time)
     assert entry["views"][0]["iou"] > 0.97 > entry["views"][0]["iou_before"]
     follower.state(job, "done")
     assert [m.state for m in follower.of(JobState, job)] == ["queued", "running", "done"]
@@ -143,6 +148,27 @@ def test_a_job_has_the_bytes_of_the_refinement_itself(follower: Follower, base: 
     assert follower.of(Frame, job)[4].time == (2 / 6) ** 2
     again = morph_from_bytes(content)[0]
     np.testing.assert_array_equal(again.frame(0.25).vertices, here.morph.frame(0.25).vertices)
+
+
+def test_a_job_has_the_morph_of_the_command_line(
+    warm_backend: Backend, follower: Follower, base: str, tmp_path: Path
+) -> None:
+    Image.fromarray(ellipse()).save(tmp_path / "mask.png")
+    write_camera(tmp_path / "camera.json", camera())
+    asked = ["--frame", str(FRAME), "--mask", "mask.png", "--camera", "camera.json", "--frames", str(FRAMES)]
+    command = [sys.executable, "-m", "backend", "refine", str(warm_backend.journal / f"job-{base}" / "finished.bin")]
+    subprocess.run(
+        [*command, *asked, "--out", "out", "--device", "cpu"],
+        cwd=tmp_path,
+        env=backend_environment(),
+        capture_output=True,
+        check=True,
+    )
+    _, content = follower.result(finished(follower, follower.client.refine(base, drawn())))
+    here, there = load(content), load((tmp_path / "out" / "morph.safetensors").read_bytes())
+    assert here.keys() == there.keys()
+    for name, array in here.items():
+        np.testing.assert_array_equal(array, there[name])
 
 
 def test_previews_grow_towards_the_outline(follower: Follower, base: str) -> None:
