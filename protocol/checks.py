@@ -54,6 +54,7 @@ MAX_LEVELS = 64  # surfaces of one job
 MAX_OUTLINES = 32  # of one frame
 MAX_SIDE = 4096  # pixels of an image
 RESOLUTIONS = (8, 1024)  # least and most cells along the longest side of an extracted frame
+SHAPE_RESOLUTIONS = (8, 512)  # and of a shape from an image, for which all of them are looked at
 
 
 def _require(holds: bool, code: str, text: str) -> None:
@@ -91,8 +92,8 @@ def check_timeline(timeline: Timeline, limits: Limits, where: str) -> None:
     _check_resolution(timeline.resolution)
 
 
-def _check_resolution(cells: int) -> None:
-    low, high = RESOLUTIONS
+def _check_resolution(cells: int, limits: tuple[int, int] = RESOLUTIONS) -> None:
+    low, high = limits
     _require(low <= cells <= high, "bad-setting", f"resolution is {cells}; it must be from {low} to {high}")
 
 
@@ -235,7 +236,7 @@ def check_reconstruct_request(request: ReconstructRequest, limits: Limits, where
     _check_image(request.image, [4], f"{where}.image")
     if request.model is not None:
         _check_bytes(request.model, where)
-    _check_resolution(request.resolution)
+    _check_resolution(request.resolution, SHAPE_RESOLUTIONS)
     _check_effort(request)
 
 

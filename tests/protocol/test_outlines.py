@@ -72,7 +72,8 @@ REFUSED: dict[str, tuple[Callable[[], Message], str, str]] = {
     "an image of nothing": (lambda: pictured(image=np.zeros((4, 0, 4), "u1")), "bad-setting", "image has no pixels"),
     "a tall image": (lambda: pictured(image=np.zeros((4097, 1, 4), "u1")), "too-large", "1 x 4097 pixels"),
     "a square model": (lambda: pictured(model=np.zeros((2, 2), "u1")), "bad-message", r"it must be \[B\]"),
-    "cells": (lambda: pictured(resolution=4), "bad-setting", "resolution is 4; it must be from 8 to 1024"),
+    "too few cells": (lambda: pictured(resolution=4), "bad-setting", "resolution is 4; it must be from 8 to 512"),
+    "too many cells": (lambda: pictured(resolution=513), "bad-setting", "resolution is 513; it must be from 8 to 512"),
     "no time for the image": (lambda: pictured(seconds=-1.0), "bad-setting", "seconds is -1.0"),
     "no name of the image": (lambda: replace(pictured(), job="Job 1"), "bad-message", "a job id"),
 }
