@@ -9,8 +9,6 @@ beside it, and the same below.
 
 from __future__ import annotations
 
-import zipfile
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -22,13 +20,12 @@ from backend.geometry.arrays import Float64, Int64
 from backend.geometry.io import read_mesh
 from backend.single_view.framing import Pixels, check_image, frame_of
 from backend.single_view.views import METADATA, View, read_metadata
+from backend.surfaces.mesh_sdf.samples import Samples, read_side
 from protocol.settings import SettingError
 
 SAMPLES, RENDERS, MESHES = "samples", "renders", "meshes"
 NAMES = (SAMPLES, "SdfSamples")  # of the folder with the samples
 KEPT = 2_000_000_000  # bytes of images and samples that are kept in memory
-
-Samples = NDArray[np.float32]  # [N, 4], place and signed distance
 
 
 @dataclass
@@ -61,7 +58,7 @@ class Instance:
         for number, side in enumerate(("pos", "neg")):
             key = (self.samples_file, number, False)
             if key not in self.memory.held:
-                self.memory.keep(key, array := _side(self.samples_file, side))
+                self.memory.keep(key, array := read_side(self.samples_file, side))
                 sides.append(array)
             else:
                 sides.append(self.memory.held[key].astype(np.float32, copy=False))
@@ -115,12 +112,6 @@ def read_image(path: Path) -> Pixels:
     return pixels
 
 
-def write_samples(path: Path, outside: Samples, inside: Samples) -> None:
-    """The samples of a shape."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(path, pos=outside, neg=inside)
-
-
 def write_obj(path: Path, positions: Float64, triangles: Int64) -> None:
     """The shape, positions [V, 3] and triangles [T, 3], as published datasets have it."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -155,24 +146,3 @@ def _instance(folder: Path, path: Path, memory: Memory) -> Instance:
         what = f"{missing[0]}: is missing" if missing else f"{renders / METADATA}: is empty"
         raise SettingError(f"{what}; every line of {METADATA} needs its image, 00.png for the first")
     return instance
-
-
-def _side(path: Path, side: str) -> Samples:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            found = np.asarray(file[side], np.float32)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise SettingError(f"{path}: cannot be read as samples ({error}); it must have arrays pos and neg") from error
-    if found.ndim != 2 or found.shape[1] != 4:
-        raise SettingError(f"{path}: {side} has the shape {list(found.shape)}; it must be [N, 4], place and distance")
-    found = np.asarray(found[np.isfinite(found).all(axis=1)], np.float32)
-    if not len(found):
-        raise SettingError(f"{path}: {side} holds no samples; a shape needs samples inside and outside of it")
-    return found
-
-
-def drawn(sides: Sequence[Samples], count: int, rng: np.random.Generator) -> Samples:
-    """``count`` samples at random, half of them from each side."""
-    halves = (count - count // 2, count // 2)
-    found = [part[rng.integers(len(part), size=n)] for part, n in zip(sides, halves, strict=True)]
-    return np.asarray(np.concatenate(found), np.float32)

@@ -13,9 +13,10 @@ from backend.geometry.arrays import Float64, Int64
 from backend.geometry.sampling import sample_surface
 from backend.geometry.signed_distance import SignedSurface
 from backend.rendering.camera import stack
-from backend.single_view.layout import MESHES, RENDERS, SAMPLES, Samples, write_obj, write_samples
+from backend.single_view.layout import MESHES, RENDERS, SAMPLES, write_obj
 from backend.single_view.render import rendered
 from backend.single_view.views import METADATA, views_around, write_metadata
+from backend.surfaces.mesh_sdf.samples import Samples, write_samples
 
 NEAR = 24_000  # samples around a surface
 FAR = 8_000  # samples in the box

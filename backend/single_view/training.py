@@ -14,9 +14,11 @@ from torch import Tensor
 
 from backend.geometry.arrays import Float64
 from backend.geometry.triangles import box_around
-from backend.single_view.layout import Instance, Samples, drawn
+from backend.losses.clamped_difference import clamped_difference
+from backend.single_view.layout import Instance
 from backend.single_view.network import SingleViewNetwork, as_batch
 from backend.single_view.settings import SingleViewSettings, epoch
+from backend.surfaces.mesh_sdf.samples import Samples, drawn
 from backend.training.adam import Adam
 from backend.training.checkpoints import Checkpoints, step_of
 from backend.training.loop import Outcome, train
@@ -72,18 +74,6 @@ def _loss(network: SingleViewNetwork, images: Tensor, samples: Samples, told: Fl
     if views is not None:
         loss = loss + settings.view_weight * (views - torch.from_numpy(told).to(views)).square().sum(dim=1).mean()
     return loss
-
-
-def clamped_difference(found: Tensor, known: Tensor, reach: float) -> Tensor:
-    """Mean absolute difference of distances, none counted beyond ``reach``.
-
-    The published one clamps both wherever they are, and a network whose values all lie beyond never learns again. Here
-    a value beyond is as good as the clamped one only on the side where the known distance is beyond, too.
-    """
-    high = torch.where(known >= reach, reach, torch.inf)
-    low = torch.where(known <= -reach, -reach, -torch.inf)
-    difference: Tensor = (found.clamp(low, high) - known.clamp(-reach, reach)).abs().mean()
-    return difference
 
 
 def _tinted(images: Tensor, gains: Float64) -> Tensor:

@@ -1,0 +1,91 @@
+"""Trains a decoder: the network and one code a shape, together (Park et al., CVPR 2019, eq. 9)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from backend.losses.clamped_difference import clamped_difference
+from backend.surfaces.mesh_sdf.between import Between
+from backend.surfaces.mesh_sdf.decoder import Decoder
+from backend.surfaces.mesh_sdf.samples import Samples, drawn
+from backend.surfaces.mesh_sdf.settings import DecoderSettings, epoch
+from backend.training.adam import Adam
+from backend.training.checkpoints import Checkpoints, step_of
+from backend.training.loop import Outcome, train
+from backend.training.run import Run
+from backend.training.schedule import Cosine, Halving, Schedule
+
+FLOOR = 1e-7  # of a learning rate that is halved
+
+
+def train_decoder(
+    decoder: Decoder,
+    samples: Sequence[tuple[Samples, Samples]],  # of the K shapes, outside and inside
+    run: Run,
+    checkpoints: Checkpoints | None = None,
+    *,
+    between: Between | None = None,
+    reserve: float = 0.0,  # seconds of the run's time to leave over
+    preview: Callable[[], Any] | None = None,
+) -> Outcome:
+    """Trains in place, and leaves the decoder at rest."""
+    settings, shapes = decoder.settings, len(samples)
+    begun = 0 if checkpoints is None or checkpoints.start is None else step_of(checkpoints.start)
+    rng = np.random.default_rng((run.seed, begun))
+    generator = torch.Generator().manual_seed(run.seed * 1_000_003 + begun)
+    at_once, per_epoch = min(settings.shapes, shapes), epoch(settings, shapes)
+
+    def loss_of_step(step: int) -> Tensor:
+        chosen = np.arange(shapes) if at_once == shapes else rng.permutation(shapes)[:at_once]
+        known = np.concatenate([drawn(samples[k], settings.points, rng) for k in chosen])
+        given = torch.from_numpy(known).to(run.device)  # [S P, 4]
+        codes = decoder.codes[torch.from_numpy(chosen).to(run.device)]
+        with torch.random.fork_rng(devices=[], enabled=settings.dropout > 0.0):
+            if settings.dropout > 0.0:
+                torch.manual_seed(int(rng.integers(2**31)))
+            found = decoder.values(given[:, :3], codes)
+        loss: Tensor = clamped_difference(found, given[:, 3], settings.clamp, published=settings.published_clamp)
+        weight = settings.code_weight * min(1.0, step // per_epoch / settings.ramp)
+        loss = loss + weight * codes.norm(dim=1).mean()
+        if between is not None:
+            loss = loss + between.loss(decoder, step, generator)
+        return loss
+
+    decoder.train()
+    try:
+        with run.phase("training"):
+            return train(
+                decoder,
+                loss_of_step,
+                steps=run.steps(settings.steps),
+                schedule=_schedule(settings, per_epoch),
+                run=run,
+                reserve=reserve,
+                preview=preview,
+                checkpoints=checkpoints,
+                optimiser_type=lambda parameters: Adam(parameters, decoder.shares()),
+            )
+    finally:
+        decoder.eval()
+
+
+@torch.no_grad()
+def clamped_error(decoder: Decoder, samples: Sequence[tuple[Samples, Samples]]) -> list[float]:
+    """Mean absolute difference of the clamped distances at samples of each shape; the decoder must be at rest."""
+    reach, found = decoder.settings.clamp, []
+    for number, sides in enumerate(samples):
+        known = torch.from_numpy(np.concatenate(sides)).to(decoder.codes)
+        values = [decoder.network(part, decoder.codes[number]) for part in torch.split(known[:, :3], 4096)]
+        found.append(float(clamped_difference(torch.cat(values), known[:, 3], reach, published=True)))
+    return found
+
+
+def _schedule(settings: DecoderSettings, per_epoch: int) -> Schedule:
+    if settings.halving:
+        return Halving(settings.rate, settings.halving * per_epoch, FLOOR)
+    return Cosine(settings.rate)
