@@ -34,6 +34,11 @@ def about(report: Mapping[str, Any]) -> list[str]:
     return [*match, *map(sentence, map(str, report.get("said", ()))), *topology, *map(str, report.get("warnings", ()))]
 
 
+def percent(share: float) -> str:
+    """A share of 0..1 in words; only the whole is 100 %."""
+    return f"{int(100 * share)} %"
+
+
 def sentence(text: str) -> str:
     """The text with a capital at its beginning."""
     return text[:1].upper() + text[1:]

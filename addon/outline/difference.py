@@ -9,6 +9,7 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
+from ..bar import percent
 from ..problem import Problem
 from ..protocol.mesh import Float32, Float64
 from ..results import PREVIEW
@@ -19,7 +20,7 @@ from .reading import object_mask, read_outline
 
 COARSE = 512  # pixels of the longer side, so that it follows what is drawn
 DRAWN, COVERED = (1.0, 0.12, 0.08), (0.1, 0.35, 1.0)  # red: drawn alone; blue: covered alone
-BOTH, AROUND = (0.75, 0.75, 0.75), (0.05, 0.05, 0.05)  # of the picture in the corner
+BOTH, AROUND = (0.75, 0.75, 0.75), (0.0, 0.0, 0.0)  # of the picture in the corner
 STRONG = 0.65  # opacity
 
 
@@ -83,13 +84,13 @@ class Overlay:
 
 def _words(difference: Difference) -> str:
     drawn, covered = difference.wanted >= 0.5, difference.found >= 0.5
-    share = f"{100 * difference.iou:.0f} % covered alike"
+    share = f"{percent(difference.iou)} covered alike"
     missing, beyond = _share(drawn & ~covered, drawn), _share(covered & ~drawn, drawn)
     return f"{share}; {missing} of it missing, {beyond} beyond it"
 
 
 def _share(part: NDArray[np.bool_], whole: NDArray[np.bool_]) -> str:
-    return f"{100 * part.sum() / max(int(whole.sum()), 1):.0f} %"
+    return percent(part.sum() / max(int(whole.sum()), 1))
 
 
 overlay = Overlay()

@@ -8,6 +8,7 @@ from typing import Any
 
 import bpy
 
+from ..bar import percent
 from ..handle import Handle
 from ..job import BakedJob, with_names
 from ..made_by import MadeBy, keep_made_by, made_by
@@ -84,7 +85,7 @@ class OutlineJob(BakedJob):
 def _matched(told: Mapping[str, Any]) -> str:
     """How well the outlines are matched now, in words."""
     views = told.get("views", ())
-    words = [f"{100 * view['iou_before']:.0f} % covered alike before, {100 * view['iou']:.0f} % now" for view in views]
+    words = [f"{percent(view['iou_before'])} covered alike before, {percent(view['iou'])} now" for view in views]
     if len(words) > 1:
         words = [f"outline {number} {word}" for number, word in enumerate(words, 1)]
     return "; ".join(words) or "Matched"

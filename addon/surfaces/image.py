@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import bpy
 import numpy as np
 from mathutils import Matrix
 from numpy.typing import NDArray
 
-from ..bar import sentence
+from ..bar import percent, sentence
 from ..build_mesh import build
 from ..handle import Handle, handle
 from ..job import IMAGE, FrameJob, Order
@@ -40,6 +41,7 @@ class ImagePlan:
 
     scene: Handle
     name: str  # of the image
+    model: str  # name of its file; empty: the backend's own
     matrix: Float64  # [4, 4], world matrix that the result gets
 
 
@@ -66,7 +68,10 @@ class ImageJob(FrameJob):
         return "shapes"
 
     def with_names(self, message: str) -> str:
-        return sentence(message.replace("the image", f"the image {self.plan.name!r}", 1))
+        for what, name in (("the image", self.plan.name), ("the model", self.plan.model)):
+            if name and message.startswith(f"{what}:"):
+                message = message.replace(what, f"{what} {name!r}", 1)
+        return sentence(message)
 
     def tick(self) -> None:
         """Nothing moves by itself."""
@@ -90,8 +95,8 @@ class ImageJob(FrameJob):
         ob = place(home, SHAPE, mesh, self.plan.name, older or matrix_of(self.plan.matrix))
         told = [f"{ob.name}: {len(mesh.vertices)} vertices"]
         if report.get("refined") and "iou" in report:
-            before, after = 100 * report["iou_before"], 100 * report["iou"]
-            told.append(f"Outline: {before:.0f} % covered alike as the model saw it, {after:.0f} % now")
+            before, after = percent(report["iou_before"]), percent(report["iou"])
+            told.append(f"Outline: {before} covered alike as the model saw it, {after} now")
         return [*told, *map(str, report.get("warnings", ()))]
 
     def discard(self) -> None:
@@ -159,7 +164,7 @@ def make_order(context: bpy.types.Context) -> Order:
         preview=settings.live_preview,
     )
     cursor = np.array(Matrix.Translation(context.scene.cursor.location), np.float64)
-    plan = ImagePlan(handle(context.scene), settings.image.name, cursor)
+    plan = ImagePlan(handle(context.scene), settings.image.name, Path(chosen).name, cursor)
 
     def ask(welcome: Welcome) -> ReconstructRequest:
         return request

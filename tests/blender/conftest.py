@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.blender.environment import backend_environment, blender_environment
+from tests.service.test_reconstruct import model as ball_model
 
 SCENARIOS = Path(__file__).parent / "scenarios"
 LIMIT = 110  # seconds for one script
@@ -49,6 +50,8 @@ def scenario(
     def run(name: str) -> Outcomes:
         if name not in known:
             folder = tmp_path_factory.mktemp(name)
+            if name == "images":
+                (folder / "balls.safetensors").write_bytes(ball_model())
             environment = blender_environment(folder, None if name == "process" else connection_file)
             out = folder / "outcomes.json"
             words = [str(blender_python), str(SCENARIOS / "inside.py"), name, str(addon_zip), str(out)]

@@ -1,6 +1,6 @@
 """Runs in a Blender window, see ``run.py``: a frame of a morph matched with a drawn outline, by clicks.
 
-The sub-panel lies below the others: ``--size 1280x1100`` shows all of it.
+The sub-panel lies below the others: ``--size 1280x1200`` shows all of it.
 """
 
 import math
@@ -106,7 +106,6 @@ def main() -> Steps:
     space = area("VIEW_3D").spaces.active
     space.region_3d.view_perspective = "CAMERA"
     space.region_3d.view_camera_zoom = 12.0
-    sys.modules[f"{MODULE}.history"].push_undo("Vase")
     yield 1.0
     yield from press(region, "tweenfield.add_outline")
     outlines = bpy.context.scene.tweenfield_outline
@@ -121,12 +120,13 @@ def main() -> Steps:
     before = iou()
     driver.log("alike before", before)
     driver.screenshot("outline_2_difference")
+    sys.modules[f"{MODULE}.history"].push_undo("Difference")
 
     # Cancelled by the key, with the mouse over the view.
     outlines.limit_time, outlines.seconds = True, 40.0
     yield from press(region, "tweenfield.match_outline")
     yield from wait_until("a preview", previewed, 60)
-    yield 1.0
+    yield 6.0
     driver.screenshot("outline_3_preview")
     driver.move(region.x - 200, region.y + region.height // 2)
     yield 0.5

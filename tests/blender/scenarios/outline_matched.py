@@ -135,6 +135,32 @@ def check_every_kind_of_outline(facts: Any) -> None:
     assert facts.image >= 0.95
 
 
+def check_finish_now_takes_the_best_so_far(facts: Any) -> None:
+    morphed()
+    drawn()
+    settings = bpy.context.scene.tweenfield_outline
+    settings.limit_time, settings.seconds = True, 600.0
+    bpy.ops.tweenfield.match_outline()
+    pump_until(lambda: session().training or not session().busy, 60.0)
+    if session().busy:
+        bpy.ops.tweenfield.finish()
+    pump_until(lambda: not session().busy, 60.0)
+    assert session().problem is None, session().problem.report()
+    facts.after = agreement()
+    assert facts.after >= 0.8
+
+
+def check_a_reversed_morph(facts: Any) -> None:
+    """The first key is the target, the last one the source; both stay."""
+    morphed(reverse=True)
+    before = keys_of(result())
+    drawn()
+    match()
+    assert agreement() >= REACHED
+    facts.moved = changes(before, keys_of(result()))
+    assert facts.moved[0] == facts.moved[4] == 0.0
+
+
 def check_two_views_at_once(facts: Any) -> None:
     morphed()
     side = bpy.data.objects.new("Side", bpy.data.cameras.new("Side"))
@@ -234,11 +260,11 @@ def check_what_rides_along_follows(facts: Any) -> None:
     assert facts.moved[2] > 0.05
 
 
-def remeshed(way: str, **more: Any) -> Any:
-    """The same morph with faces of its own in every frame."""
-    return morphed(
-        method_name="sdf_blend", preset_name="draft", topology="remesh", resolution=24, frames_as=way, **more
-    )
+def remeshed(way: str) -> Any:
+    """The same morph with faces of its own in every frame, and not much time to match it."""
+    settings = bpy.context.scene.tweenfield_outline
+    settings.limit_time, settings.seconds = True, 6.0
+    return morphed(method_name="sdf_blend", preset_name="draft", topology="remesh", resolution=24, frames_as=way)
 
 
 def check_meshes_of_every_frame_are_matched(facts: Any) -> None:
@@ -252,7 +278,7 @@ def check_meshes_of_every_frame_are_matched(facts: Any) -> None:
     facts.before = agreement()
     facts.said = match(120)
     facts.after = agreement()
-    assert facts.after >= REACHED
+    assert facts.after >= 0.95
     assert inside.part("results").frames_in(home.children[0]) == objects
     assert [modifier.name for modifier in objects[2].modifiers] == ["Mine"]
     for index in (0, 4):
@@ -276,7 +302,7 @@ def check_frames_on_disk_are_matched(facts: Any) -> None:
         assert agreement() < 0.9
         match(120)
         setattr(facts, name, agreement())
-        assert getattr(facts, name) >= REACHED, name
+        assert getattr(facts, name) >= 0.95, name
         assert [modifier.name for modifier in ob.modifiers] == modifiers
         assert np.array_equal(shown_at(ob, 1), first)
         assert np.array_equal(shown_at(ob, 9), last)
