@@ -75,9 +75,8 @@ def reconstruct(
         end = result.code
         report |= {"loss_before": result.first, "loss": result.loss, "steps": result.steps}
     with run.phase("extracting"):
-        run.progress(0, 0)
-        first = surface_at(model, code, resolution)
-        last = surface_at(model, end, resolution) if refine else first
+        first = surface_at(model, code, resolution, run)
+        last = surface_at(model, end, resolution, run) if refine else first
     report |= {"iou_before": iou(first, alpha, inward), "iou": iou(last, alpha, inward)}
     outward = turned(frame.whole(inward, image), turned_up(AXES, model.up))
     raw = turned_back(first[0], model.up), first[1]
@@ -99,7 +98,7 @@ def _encoded(model: SingleViewModel, image: Pixels, run: Run) -> tuple[Tensor, V
         seen = frame_of(image, settings.image, settings.framed).cut(image)
         with torch.no_grad():
             codes, told = model.network.seen(as_batch([seen], model.device))
-        surface = surface_at(model, codes[0], settings.refine_cells)
+        surface = surface_at(model, codes[0], settings.refine_cells, run)
     if not len(surface[1]):
         raise SettingError(
             "the model has no surface for this image; it must show a shape of the kind that the model was trained on"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 import torch
@@ -11,7 +13,7 @@ from torch import Tensor
 
 from backend.fields.evaluate import evaluated
 from backend.geometry.arrays import Float64, Int64
-from backend.geometry.isosurface import grid_over, without_fragments
+from backend.geometry.isosurface import BATCH, Grid, grid_over, without_fragments
 from backend.geometry.tracked_surface import TrackedSurface
 from backend.rendering.camera import Camera
 from backend.rendering.silhouette import silhouette
@@ -35,9 +37,9 @@ class Refinement:
     steps: int
 
 
-def tracked(model: SingleViewModel, cells: int) -> TrackedSurface:
-    """Where surfaces of the model are followed, ``cells`` along the longest side of its box."""
-    return TrackedSurface(grid_over(model.low, model.high, cells).with_room())
+def grid_of(model: SingleViewModel, cells: int) -> Grid:
+    """Where surfaces of the model are, ``cells`` along the longest side of its box."""
+    return grid_over(model.low, model.high, cells).with_room()
 
 
 def values_of(model: SingleViewModel, code: Tensor) -> Callable[[Float64], Float64]:
@@ -45,9 +47,17 @@ def values_of(model: SingleViewModel, code: Tensor) -> Callable[[Float64], Float
     return lambda points: evaluated(lambda p, _: model.network.decoder(p, code), points, 0.0, device=model.device)
 
 
-def surface_at(model: SingleViewModel, code: Tensor, cells: int) -> Surface:
+def surface_at(model: SingleViewModel, code: Tensor, cells: int, run: Run) -> Surface:
     """The surface of a code [latent], without specks; empty where there is none."""
-    surface = tracked(model, cells).whole(values_of(model, code))
+    grid = grid_of(model, cells)
+    values, done = values_of(model, code), count()
+    batches = -(-math.prod(number + 1 for number in grid.counts) // BATCH)
+
+    def told(points: Float64) -> Float64:
+        run.progress(next(done), batches)
+        return values(points)
+
+    surface = TrackedSurface(grid).whole(told)
     return without_fragments(*surface, SPECK) if len(surface[1]) else surface
 
 
@@ -67,7 +77,7 @@ def refined(
     settings = model.settings
     axes = torch.from_numpy(axes_of(model.codes)).to(alpha) if settings.refine_known else torch.eye(len(start))
     moves = torch.nn.Parameter(torch.zeros(axes.shape[1], device=alpha.device))
-    follower, optimiser = tracked(model, settings.refine_cells), Adam([moves])
+    follower, optimiser = TrackedSurface(grid_of(model, settings.refine_cells)), Adam([moves])
     best, losses = (start, float("inf")), list[float]()
     for step in range(settings.refine_steps + 1):
         code = start + axes.to(alpha) @ moves
