@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "correspond-train": "learn the correspondence of a kind of shapes from a folder of meshes",
     "correspond-evaluate": "measure what was learned on made shapes",
     "shape-space": "a family of shapes as a space: train it, encode scans, interpolate, sample",
+    "deep-sdf": "one decoder of signed distances for many shapes: train it",
     "single-view": "the shape in one image: make the data, train, reconstruct, measure",
     "demo": "morph the shipped fox through a real backend, as Blender would",
     "bench": "measure speed and quality, and write the table",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,8 @@ from backend.losses.clamped_difference import clamped_difference
 from backend.surfaces.mesh_sdf.between import Between
 from backend.surfaces.mesh_sdf.decoder import Decoder
 from backend.surfaces.mesh_sdf.samples import Samples, drawn
-from backend.surfaces.mesh_sdf.settings import DecoderSettings, epoch
+from backend.surfaces.mesh_sdf.settings import FEW, DecoderSettings, epoch
+from backend.surfaces.mesh_sdf.training_data import TrainingData
 from backend.training.adam import Adam
 from backend.training.checkpoints import Checkpoints, step_of
 from backend.training.loop import Outcome, train
@@ -83,6 +85,22 @@ def clamped_error(decoder: Decoder, samples: Sequence[tuple[Samples, Samples]]) 
         values = [decoder.network(part, decoder.codes[number]) for part in torch.split(known[:, :3], 4096)]
         found.append(float(clamped_difference(torch.cat(values), known[:, 3], reach, published=True)))
     return found
+
+
+def training_facts(decoder: Decoder, data: TrainingData, outcome: Outcome) -> dict[str, Any]:
+    """What the file of a model says of its training; ``l1`` is the mean clamped error at samples not trained on."""
+    errors = clamped_error(decoder, data.test)
+    return {
+        "steps": outcome.steps,
+        "loss": outcome.best_loss if outcome.best_step else None,
+        "l1": float(np.mean(errors)) if errors else None,
+        "l1_of_each": errors,
+    }
+
+
+def every_pair(shapes: int) -> list[tuple[int, int]]:
+    """Each two of so many shapes, both ways the same; none where they are more than a few."""
+    return list(combinations(range(shapes), 2)) if shapes <= FEW else []
 
 
 def _schedule(settings: DecoderSettings, per_epoch: int) -> Schedule:
