@@ -1,4 +1,7 @@
-"""``demo``: the shipped fox through a real backend process over ZeroMQ, the way the Blender add-on does it."""
+"""``demo``: the shipped fox through a real backend process over ZeroMQ, the way the Blender add-on does it.
+
+``demo mesh-sdf`` is another demonstration, of two meshes of the user's own.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from backend.commands import demo_mesh_sdf
 from backend.commands.interrupt import Interrupt
 from backend.commands.output import check_output, output_folder
 from backend.commands.parser import Parser, choice, whole_number
@@ -26,9 +30,14 @@ def add_arguments(parser: Parser) -> None:
     add("--force", action="store_true", help="put the result into a folder that holds other files, too")
     add("--frames", type=whole_number(2, 1000), default=24, metavar="N", help="number of frames; default 24")
     add("--preset", type=choice("draft", "standard", "high"), default="standard", metavar="P", help="default standard")
+    others = parser.add_subparsers(dest="other", metavar="mesh-sdf", parser_class=Parser)
+    purpose = "a mesh that follows the silhouette of another, holes and all"
+    demo_mesh_sdf.add_arguments(others.add_parser("mesh-sdf", help=purpose, description=f"Shows {purpose}."))
 
 
 def run(arguments: argparse.Namespace) -> int:
+    if arguments.other is not None:
+        return demo_mesh_sdf.run(arguments)
     out = arguments.out.absolute()
     check_output(out, arguments.force)
     with Progress() as progress, Interrupt(progress.note) as interrupt:

@@ -31,11 +31,12 @@ def contact_sheet(
     *,
     tile_area: int = TILE_AREA,  # pixels
     quality: Quality | None = None,
+    labels: Sequence[str] | None = None,  # of every mesh, in the place of its time; all of them are then drawn
 ) -> None:
     """Writes a PNG with some of the meshes, evenly picked, both ends included, and their times."""
-    chosen = _picked(len(meshes), _frames(len(meshes)))
+    chosen = _picked(len(meshes), _frames(len(meshes)) if labels is None else len(meshes))
     shown = [meshes[k] for k in chosen]
-    labels = [f"t = {times[k]:.2f}" for k in chosen]
+    labels = [f"t = {times[k]:.2f}" for k in chosen] if labels is None else labels
     tiles = _tiles(shown, tile_area, quality or Quality())
     per_row = _columns(len(tiles), tiles[0].width / tiles[0].height)
     _sheet(tiles, labels, per_row).save(path, optimize=True)

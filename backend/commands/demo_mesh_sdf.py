@@ -1,0 +1,146 @@
+"""``demo mesh-sdf``: one shape follows the silhouette of another, holes and all: MeshSDF's demonstration."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from backend.commands.interrupt import Interrupt
+from backend.commands.output import REPORT, Kind, check_output, output_folder
+from backend.commands.parser import CommandError, Parser, whole_number
+from backend.commands.progress import Progress
+from backend.commands.shape_space.shapes import number_of, shape_of
+
+if TYPE_CHECKING:
+    from backend.geometry.shape import Shape
+    from backend.surfaces.mesh_sdf.descent import Descent
+    from backend.surfaces.mesh_sdf.model import DecoderModel
+    from backend.training.run import Run
+
+DECODER = "decoder.safetensors"
+STRIP = "film_strip.png"
+DEMONSTRATION = Kind(
+    REPORT, re.compile(r"(step_\d{4,}\.ply|film_strip\.png|decoder\.safetensors|report\.json)\Z"), "mesh-sdf demo"
+)
+
+
+def add_arguments(parser: Parser) -> None:
+    add = parser.add_argument
+    add("source", type=Path, metavar="SOURCE", help="mesh to begin with")
+    add(
+        "target", type=Path, metavar="TARGET", help="mesh whose silhouette is followed; in shape space, nothing else is"
+    )
+    add("--out", type=Path, required=True, metavar="DIR", help="folder for the result; an earlier one is replaced")
+    add("--force", action="store_true", help="put it into a folder that holds other files, too")
+    add("--full-grid", action="store_true", help="evaluate the whole grid in every step, not around the last surface")
+    add("--model", type=Path, metavar="FILE", help="decoder of deep-sdf train that knows both; default: train one")
+    add("--steps", type=whole_number(1, 1_000_000), metavar="N", help="steps of the training instead of its preset's")
+    add("--seed", type=whole_number(0, 2**31 - 1), default=0, metavar="N", help="default 0")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from backend.device import configure
+    from backend.training.run import Cancelled, Run
+
+    reads = [arguments.source, arguments.target, *([arguments.model] if arguments.model else [])]
+    check_output(arguments.out, arguments.force, reads, DEMONSTRATION)
+    with Progress() as progress, Interrupt(progress.note, at_once=True) as interrupt:
+        progress("starting")
+        configure()
+        work = Run(seed=arguments.seed, on_progress=progress, cancelled=lambda: interrupt.asked)
+        try:
+            with output_folder(arguments.out, arguments.force, DEMONSTRATION) as folder:
+                report = _demonstrated(arguments, folder, work)
+                interrupt.next_part()
+        except Cancelled:
+            raise KeyboardInterrupt from None
+    sys.stdout.write(_summary(arguments.out, report))
+    return 0
+
+
+def _demonstrated(arguments: argparse.Namespace, folder: Path, work: Run) -> dict[str, Any]:
+    from backend.evaluation.report import write_report
+    from backend.pipeline import versions
+    from backend.surfaces.mesh_sdf.descent import CAMERA, CELLS, STEPS, descend, silhouette_of
+    from backend.surfaces.mesh_sdf.samples import frame_in_ball
+
+    with work.phase("reading"):
+        source, target = shape_of(arguments.source), shape_of(arguments.target)
+    for path, shape in ((arguments.source, source), (arguments.target, target)):
+        if shape.triangles is None:
+            raise CommandError(f"{path}: has no faces; name a mesh")
+    assert target.triangles is not None
+    camera = CAMERA.camera()
+    wanted = silhouette_of((frame_in_ball(target.used()).enter(target.points), target.triangles), camera)
+    model, start, training = _decoder(arguments, source, target, work)
+    (folder / DECODER).write_bytes(model.to_bytes())
+    found = descend(model, start, wanted, camera, work, full_grid=arguments.full_grid)
+    _write_steps(folder, found)
+    report = {
+        "result": DEMONSTRATION.result,
+        "versions": versions(),
+        "files": {"source": str(arguments.source), "target": str(arguments.target)},
+        "seed": arguments.seed,
+        "full_grid": arguments.full_grid,
+        "steps": STEPS,
+        "cells": CELLS,
+        "camera": {"kind": "orbit", **asdict(CAMERA)},
+        "training": training,
+        **found.report(),
+    }
+    write_report(folder / REPORT, report)
+    return report
+
+
+def _decoder(
+    arguments: argparse.Namespace, source: Shape, target: Shape, work: Run
+) -> tuple[DecoderModel, int, dict[str, Any]]:
+    """The decoder, which of its shapes is the source, and what the report says of its training."""
+    from backend.surfaces.mesh_sdf.model import DecoderModel, read_decoder
+    from backend.surfaces.mesh_sdf.settings import preset
+    from backend.surfaces.mesh_sdf.training import every_pair, train_decoder, training_facts
+    from backend.surfaces.mesh_sdf.training_data import of_shapes
+
+    if arguments.model is not None:
+        model = read_decoder(arguments.model)
+        start = number_of(arguments.source.name, model.names, str(arguments.model))
+        number_of(arguments.target.name, model.names, str(arguments.model))
+        return model, start, {"model": str(arguments.model), **model.facts}
+    began, cpu = time.monotonic(), time.process_time()
+    with work.phase("sampling"):
+        data = of_shapes([("source", source), ("target", target)], arguments.seed, check=work.progress)
+    settings = preset("fast", 2, {} if arguments.steps is None else {"steps": arguments.steps})
+    model = DecoderModel.begun(settings, data.names, data.frames, seed=arguments.seed)
+    between = data.between(settings, every_pair(2), arguments.seed, work.device)
+    outcome = train_decoder(model.decoder, data.samples, work, between=between)
+    model.decoder.requires_grad_(False)
+    spent = {"seconds": time.monotonic() - began, "cpu_seconds": time.process_time() - cpu}
+    facts = training_facts(model.decoder, data, outcome) | spent
+    names = (arguments.source.name, arguments.target.name)
+    return replace(model, names=names, facts=facts), 0, dict(facts)
+
+
+def _write_steps(folder: Path, found: Descent) -> None:
+    from backend.evaluation.contact_sheet import contact_sheet
+    from backend.geometry.io import write_ply
+
+    for number, mesh in zip(found.iterations, found.meshes, strict=True):
+        write_ply(folder / f"step_{number:04d}.ply", mesh)
+    labels = [
+        f"{number}: {loss:.1e}, Euler {euler}"
+        for number, loss, euler in zip(found.iterations, found.loss, found.euler, strict=True)
+    ]
+    contact_sheet(found.meshes, [], folder / STRIP, labels=labels)
+
+
+def _summary(out: Path, report: dict[str, Any]) -> str:
+    loss, euler, components = report["loss"], report["euler"], report["components"]
+    return (
+        f"{out}: loss {loss[0]:.3g} to {loss[-1]:.3g}, Euler characteristic {euler[0]} to {euler[-1]}, "
+        f"{max(components)} components at most, {report['cpu_seconds']:.0f} s of processor time after training\n"
+    )
