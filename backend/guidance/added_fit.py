@@ -53,8 +53,8 @@ class AddedFit:
         self._device = device
         self._surface = TrackedSurface(grid)
         high = grid.low + grid.cell * np.array(grid.counts)
-        self._lattice = Lattice.over(grid.low, high, COARSER * grid.cell, 1)
-        self._axes = [self._lattice.along(k, grid.low[k] + grid.cell * np.arange(n)) for k, n in enumerate(self._shape)]
+        self.lattice = Lattice.over(grid.low, high, COARSER * grid.cell, 1)
+        self._axes = [self.lattice.along(k, grid.low[k] + grid.cell * np.arange(n)) for k, n in enumerate(self._shape)]
         pixel = min(pixel_length([one], self._middle()) for one in close_ups)
         self._step = min(FIRST * grid.cell, 2.0 * pixel)
         self._beside = self._beside_masks(views)
@@ -62,11 +62,11 @@ class AddedFit:
     def fitted(self, steps: int, watch: Watch) -> Lattice:
         """What is added; ``steps`` at most for each of ``SPREADS``."""
         objective = Objective(self._close_ups)
-        found = np.zeros(self._lattice.coefficients.size)
+        found = np.zeros(self.lattice.coefficients.size)
         for spread in SPREADS:
 
             def evaluate(c: Float64, spread: float = spread) -> tuple[float, Float64]:
-                loss, gradient, agreement, mesh = self._evaluated(c, objective)
+                loss, gradient, agreement, mesh = self.evaluated(c, objective)
                 self._done = not watch(*mesh, loss) or agreement >= ENOUGH
                 return loss, self._smoothed(gradient, spread)
 
@@ -77,20 +77,20 @@ class AddedFit:
             found = descend(found, evaluate, self._reach, pace, go_on)
             if self._done:
                 break
-        return self._lattice.with_coefficients(found)
+        return self.lattice.with_coefficients(found)
 
     def _added(self, c: Float64) -> Float64:
         """The spline [X, Y, Z] at the nodes."""
         x, y, z = self._axes
         return np.asarray(
-            np.einsum("ai,bj,ck,ijk->abc", x, y, z, c.reshape(self._lattice.coefficients.shape[1:]), optimize=True)
+            np.einsum("ai,bj,ck,ijk->abc", x, y, z, c.reshape(self.lattice.coefficients.shape[1:]), optimize=True)
         )
 
     def _reach(self, c: Float64) -> float:
         """The largest change at a node near the surface."""
         return float(np.abs(self._added(c))[self._near].max(initial=0.0))
 
-    def _evaluated(self, c: Float64, objective: Objective) -> tuple[float, Float64, float, tuple[Float64, Int64]]:
+    def evaluated(self, c: Float64, objective: Objective) -> tuple[float, Float64, float, tuple[Float64, Int64]]:
         """Loss, gradient, agreement and mesh of the field with the spline."""
         field = self._known + self._added(c)
         self._near = np.abs(field) < BAND * self._grid.cell
@@ -151,7 +151,7 @@ class AddedFit:
     def _smoothed(self, gradient: Float64, spread: float) -> Float64:
         if spread == 0.0:
             return gradient
-        shaped = gradient.reshape(self._lattice.coefficients.shape[1:])
+        shaped = gradient.reshape(self.lattice.coefficients.shape[1:])
         return np.asarray(gaussian_filter(shaped, spread)).reshape(-1)
 
     def _numbers(self, points: Float64) -> Int64:

@@ -57,7 +57,7 @@ class GuidedField(MovingField):
         self._layer = layer
         self._back, self._added = layer.back, layer.added
         self._passage = Passage(base.carried, layer)
-        self._steep = self._back.stretch(), self._added.steepest()
+        self._steep = self._back.stretch, self._added.steepest
         self.slope = self._slope(1.0, base.slope)
 
     def slope_at(self, t: float) -> float:
@@ -143,7 +143,7 @@ def _forth(passage: Passage, layer: Layer, points: Float64, t: float) -> Float64
 
 def sent(back: Lattice, points: Float64, share: float) -> Float64:
     """The x [N, 3] for which x plus ``share`` of the displacement at x is ``points``, by damped insertion."""
-    pace = 1.0 / (1.0 + share * (back.stretch() - 1.0))
+    pace = 1.0 / (1.0 + share * (back.stretch - 1.0))
     found, active = points.copy(), np.arange(len(points))
     for _ in range(ROUNDS):
         if not len(active):

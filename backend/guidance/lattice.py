@@ -6,6 +6,7 @@ Twice continuously differentiable; where the lattice ends they have faded to 0.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy import sparse
@@ -16,6 +17,7 @@ from backend.geometry.arrays import Float32, Float64
 RIM = 2  # outermost coefficients on every side, which are 0
 
 SPARE = 1.1  # times the largest slope that is met: it may be larger between the places that are looked at
+TRIED = 500  # places with the largest derivatives, where the longest stretch most likely is
 
 # Weights of the neighbours for a value and for a derivative: at a coefficient's place, and half a cell before it.
 TAPS = (
@@ -106,13 +108,24 @@ class Lattice:
             found.append(np.stack(parts, axis=1).reshape(-1, len(self.coefficients), 3))
         return np.concatenate(found)
 
+    @cached_property
     def steepest(self) -> float:
         """No shorter than the gradient of a single function, anywhere."""
         return SPARE * float(np.linalg.norm(self.slopes()[:, 0], axis=1).max(initial=0.0))
 
+    @cached_property
     def stretch(self) -> float:
         """No less than how much longer x + f(x) can make a short step, of three functions f; at least 1."""
-        return max(SPARE * float(np.linalg.norm(np.eye(3) + self.slopes(), 2, axis=(1, 2)).max(initial=1.0)), 1.0)
+        slopes = self.slopes()
+        reach = 1.0 + np.linalg.norm(slopes, axis=(1, 2))  # what it can be at most
+        first = reach >= np.partition(reach, -TRIED)[-TRIED] if len(reach) > TRIED else reach > 0.0
+        found = _longest(slopes[first])
+        return max(SPARE * max(found, _longest(slopes[~first & (reach > found)])), 1.0)
+
+
+def _longest(slopes: Float64) -> float:
+    """Of the steps that derivatives [M, 3, 3] of a displacement make of those of length 1."""
+    return float(np.linalg.norm(np.eye(3) + slopes, 2, axis=(1, 2)).max(initial=0.0))
 
 
 def _cubic(share: Float64) -> Float64:

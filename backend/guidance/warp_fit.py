@@ -17,7 +17,7 @@ from backend.guidance.view import CloseUp, pixel_length
 from backend.guidance.warp import STEEPEST, Warp
 
 LAST = 0.1  # pixels: the shortest step
-REPEATS = 3  # of a level whose displacement has become as steep as it may be
+REPEATS = 8  # of a level whose displacement has become as steep as it may be
 
 Watch = Callable[[Float64, float], bool]  # at every step: the places [V, 3] and the loss; whether to go on
 
