@@ -10,13 +10,12 @@ import torch
 from PIL import Image
 
 from backend.geometry.arrays import Float64, Int64
-from backend.geometry.sampling import sample_surface
-from backend.geometry.signed_distance import SignedSurface
 from backend.rendering.camera import stack
 from backend.single_view.layout import MESHES, RENDERS, SAMPLES, write_obj
 from backend.single_view.render import rendered
 from backend.single_view.views import METADATA, views_around, write_metadata
-from backend.surfaces.mesh_sdf.samples import Samples, write_samples
+from backend.surfaces.known_mesh import KnownMesh
+from backend.surfaces.mesh_sdf.samples import samples_of, write_samples
 
 NEAR = 24_000  # samples around a surface
 FAR = 8_000  # samples in the box
@@ -57,7 +56,8 @@ def write_instance(folder: Path, name: str, positions: Float64, triangles: Int64
     rng = np.random.default_rng((making.seed, number))
     place = placed(positions, making.up)
     write_obj(folder / MESHES / f"{name}.obj", place, triangles)
-    write_samples(folder / SAMPLES / f"{name}.npz", *samples_of(place, triangles, rng))
+    shape = KnownMesh(place, triangles)
+    write_samples(folder / SAMPLES / f"{name}.npz", *samples_of(shape, _places(shape, rng)))
     views = views_around(making.views, rng)
     renders = folder / RENDERS / name
     renders.mkdir(parents=True, exist_ok=True)
@@ -68,10 +68,8 @@ def write_instance(folder: Path, name: str, positions: Float64, triangles: Int64
     write_metadata(renders / METADATA, views)
 
 
-def samples_of(positions: Float64, triangles: Int64, rng: np.random.Generator) -> tuple[Samples, Samples]:
-    """Samples [N, 4] outside and inside of a placed surface."""
-    on = sample_surface(positions, triangles, NEAR, rng)[0]
-    around = on + rng.normal(size=on.shape) * rng.choice(SPREADS, NEAR)[:, None]
-    points = np.concatenate([around, rng.uniform(-REACH, REACH, (FAR, 3))])
-    found = np.column_stack([points, SignedSurface(positions, triangles)(points)]).astype(np.float32)
-    return found[found[:, 3] > 0.0], found[found[:, 3] <= 0.0]
+def _places(shape: KnownMesh, rng: np.random.Generator) -> Float64:
+    """Where to know distances [N, 3]: around a placed shape, and in the box."""
+    on = shape.on_surface(NEAR, rng)[0]
+    around = on + rng.normal(size=on.shape) * rng.choice(SPREADS, len(on))[:, None]
+    return np.concatenate([around, rng.uniform(-REACH, REACH, (FAR, 3))])

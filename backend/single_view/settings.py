@@ -20,7 +20,7 @@ class SingleViewSettings:
 
     image: int = setting(64, "Side of the images that the encoder sees", minimum=16, maximum=1024, unit="pixels")
     framed: bool = setting(True, "Cut images to the shape, so that its size and place in them do not matter")
-    width: int = setting(24, "Channels of the encoder's first stage; the next have 2, 4 and 4 times that", minimum=4)
+    width: int = setting(16, "Channels of the encoder's first stage; the next have 2, 4 and 4 times that", minimum=4)
     blocks: int = setting(1, "Residual blocks in each of the encoder's four stages", minimum=1, maximum=50)
     stem_stride: int = setting(2, "Stride of the encoder's first convolution", minimum=1, maximum=4)
     pooled: int = setting(4, "Cells along a side of what the last stage is averaged to; published 1", minimum=1)
@@ -28,10 +28,11 @@ class SingleViewSettings:
     decoder_width: int = setting(128, "Width of the decoder's layers", minimum=8, maximum=2048)
     decoder_depth: int = setting(4, "Hidden layers of the decoder", minimum=1, maximum=16)
     degree: int = setting(3, "Frequencies of the decoder's positional encoding; 0: coordinates", minimum=0, maximum=10)
-    steps: int = setting(3000, "Training steps", minimum=0, maximum=100_000_000, unit="steps")
+    steps: int = setting(6000, "Training steps", minimum=0, maximum=100_000_000, unit="steps")
     images: int = setting(16, "Images in a step, of as many shapes at most", minimum=1, maximum=10_000)
-    points: int = setting(1024, "Samples of a shape in a step, half of them inside", minimum=2, maximum=1_000_000)
-    clamp: float = setting(0.1, "Distances count up to here", minimum=1e-4, maximum=10.0)
+    points: int = setting(256, "Samples of a shape in a step, half of them inside", minimum=2, maximum=1_000_000)
+    clamp: float = setting(0.06, "Distances count up to here", minimum=1e-4, maximum=10.0)
+    clamp_both: bool = setting(False, "Clamp both distances wherever they are, as published")
     rate: float = setting(2e-3, "Learning rate of the decoder at the start", minimum=1e-7, maximum=1.0)
     encoder_rate: float = setting(1.0, "Learning rate of the encoder, as a share of that", minimum=1e-3, maximum=1e3)
     halving: int = setting(
@@ -69,6 +70,8 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "decoder_depth": 5,
         "degree": 0,
         "points": 8192,
+        "clamp": 0.1,
+        "clamp_both": True,
         "rate": 5e-4,
         "encoder_rate": 2.0,
         "halving": 500,

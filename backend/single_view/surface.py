@@ -107,7 +107,12 @@ def _vertices(model: SingleViewModel, code: Tensor, positions: Tensor) -> Tensor
 
 
 def axes_of(codes: Float64) -> Float64:
-    """Principal axes [latent, M] of codes [K, latent], each as long as their deviation along it."""
+    """Principal axes [latent, M] of codes [K, latent], each as long as their deviation along it.
+
+    Of fewer than two codes, all directions.
+    """
+    if len(codes) < 2:
+        return np.eye(codes.shape[1])
     _, deviations, axes = np.linalg.svd(codes - codes.mean(axis=0), full_matrices=False)
-    deviations /= np.sqrt(max(len(codes) - 1, 1))
+    deviations /= np.sqrt(len(codes) - 1)
     return np.asarray((deviations[:, None] * axes)[deviations > 1e-6 * max(deviations[0], 1e-30)].T)

@@ -69,7 +69,7 @@ def _loss(network: SingleViewNetwork, images: Tensor, samples: Samples, told: Fl
     codes, views = network.seen(images)
     known = torch.from_numpy(samples).to(codes)
     found = network.values(known[..., :3], codes)
-    loss: Tensor = clamped_difference(found, known[..., 3], settings.clamp)
+    loss: Tensor = clamped_difference(found, known[..., 3], settings.clamp, published=settings.clamp_both)
     loss = loss + settings.code_weight * codes.norm(dim=1).mean()
     if views is not None:
         loss = loss + settings.view_weight * (views - torch.from_numpy(told).to(views)).square().sum(dim=1).mean()

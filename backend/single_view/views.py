@@ -111,4 +111,4 @@ def _view(line: str, path: Path, number: int) -> View:
             f"{path}, line {number}: a lens of {found[4]} mm on {found[5]} mm; {LENS} on {SENSOR} are read"
         )
     shift = (found[7], found[8], found[9])
-    return View(azimuth, elevation, share * found[6] / FARTHEST, roll, shift)
+    return View(azimuth, elevation, share * (found[6] / FARTHEST), roll, shift)
