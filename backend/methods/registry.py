@@ -11,6 +11,7 @@ from typing import Final
 from backend.methods.arap import Arap
 from backend.methods.linear import Linear
 from backend.methods.lip_mlp import LipMlp
+from backend.methods.mesh_sdf import MeshSdf
 from backend.methods.method import Method
 from backend.methods.one_lipschitz import OneLipschitzMorph
 from backend.methods.sdf_blend import SdfBlend
@@ -32,6 +33,7 @@ def methods() -> MappingProxyType[str, Method]:
         LipMlp(),
         OneLipschitzMorph(),
         ShapeSpaceMorph(),
+        MeshSdf(),
         SdfBlend(),
     ]
     for entry in filter(None, os.environ.get(EXTRA_METHODS, "").split(",")):
