@@ -36,7 +36,7 @@ FORBIDDEN = {
     "backend/methods": (*LEAVES, "backend.guidance"),
     "backend/surfaces": LEAVES,
     "backend/rendering": (*COMPUTING, *LEAVES, "backend.guidance", "backend.training", "backend.evaluation"),
-    "backend/guidance": (*LEAVES, "backend.pipeline", "backend.surfaces", "backend.evaluation"),
+    "backend/guidance": (*LEAVES, "backend.pipeline", "backend.evaluation"),
     "backend/evaluation": ("backend.service", "backend.commands", "backend.cli"),
 }
 PROTOCOL_MAY = {"numpy", "msgpack", "zmq", "protocol"}

@@ -1,9 +1,10 @@
-"""The layer that brings a field's surface to the masks: first its space is warped, then the field is added to."""
+"""The layer that brings a field's surface to the masks: its latent code first, then a warp, then what is added."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from backend.geometry.arrays import Float64, Int64
 from backend.geometry.isosurface import grid_over
 from backend.geometry.triangles import box_around
 from backend.guidance.added_fit import AddedFit
+from backend.guidance.code_fit import fit_code
 from backend.guidance.guided_field import GuidedField
 from backend.guidance.lattice import Lattice
 from backend.guidance.layer import Layer
@@ -23,6 +25,7 @@ from backend.methods.field_morph import FieldMorph
 BACK_CELLS = 28  # of the lattice of the backward displacement, along the longest side
 AROUND = 0.25  # of the longest side: how far beyond the surface space is warped
 BEYOND = 0.12  # of the longest side: how far beyond it the field is added to
+CODE_CELLS = 40  # along the longest side while the latent code is looked for, at most
 
 Watch = Callable[[Float64, Int64, float], bool]  # at every step: the mesh and the loss; whether to go on
 
@@ -40,11 +43,15 @@ class FieldFit:
 
     def fitted(self, empty: Layer, resolution: int) -> Layer:
         """The layer; the surface is looked at with ``resolution`` cells along its longest side."""
-        frame = self.morph.at_resolution(resolution).frame(empty.time)
+        code = self._code(empty.time, resolution)
+        steered = self.morph if code is None else self.morph.with_field(self.morph.field.steered(code))
+        frame = steered.at_resolution(resolution).frame(empty.time)
         positions, triangles = frame.positions() - self.morph.source.origin, frame.triangles().astype(np.int64)
         warp = self._warp(positions, triangles)
         moved = warp.forth(positions)
-        layer = replace(empty, back=backward(warp, np.concatenate([positions, moved])), added=_nothing(moved))
+        layer = replace(
+            empty, code=code, back=backward(warp, np.concatenate([positions, moved])), added=_nothing(moved)
+        )
         field = GuidedField(self.morph.field, layer)
         grid = grid_over(*box_around(moved, BEYOND), resolution).with_room()
         close_ups = [close_up(view, moved, self.side).to(self.device) for view in self.views]
@@ -58,6 +65,13 @@ class FieldFit:
         added = fit.fitted(self.steps, watch)
         everything = np.concatenate([moved, last[0]])
         return replace(layer, added=added, low=everything.min(axis=0), high=everything.max(axis=0))
+
+    def _code(self, time: float, resolution: int) -> Float64 | None:
+        """The shift of the latent code, of fields that have one; the box of the frame says where it is looked at."""
+        corners = np.array(list(product(*zip(*self.morph.field.box(time), strict=True))))
+        close_ups = [close_up(view, corners, self.side).to(self.device) for view in self.views]
+        coarse = min(resolution, CODE_CELLS)
+        return fit_code(self.morph.field, time, close_ups, coarse, self.steps, self.device, self.watch)
 
     def _warp(self, positions: Float64, triangles: Int64) -> Warp:
         close_ups = [close_up(view, positions, self.side).to(self.device) for view in self.views]

@@ -44,9 +44,10 @@ class Passage:
 
 
 class GuidedField(MovingField):
-    """f(x, t) = g(x + w b(x), t) + w a(x), with b and a of the layer, in the co-moving frame.
+    """f(x, t) = g(x + w b(x), t; w c) + w a(x), with b, a and c of the layer, in the co-moving frame.
 
-    Outside of the box that holds its surface, g counts as the distance to the box, since nobody knows what it is there.
+    c is added to the latent code of g, where it has one. Outside of the box that holds its surface, g counts as the
+    distance to the box, since nobody knows what it is there.
     """
 
     def __init__(self, base: MovingField, layer: Layer) -> None:
@@ -57,20 +58,30 @@ class GuidedField(MovingField):
         self._layer = layer
         self._back, self._added = layer.back, layer.added
         self._passage = Passage(base.carried, layer)
+        self._steered: tuple[float, MovingField] = 0.0, base  # for the weight that was asked for last
+        self.code_size, self.code_span = base.code_size, base.code_span
         self._steep = self._back.stretch, self._added.steepest
-        self.slope = self._slope(1.0, base.slope)
+        self.slope = self._slope(1.0, max(base.slope, self._below(1.0).slope))
 
     def slope_at(self, t: float) -> float:
-        return self._slope(self._layer.weight(t), self._base.slope_at(t))
+        share = self._layer.weight(t)
+        return self._slope(share, self._below(share).slope_at(t))
 
     def values(self, points: Float64, t: float) -> Float64:
         share = self._layer.weight(t)
         if share == 0.0:
             return self._base.values(points, t)
         place = self._passage.enter(points, t)
-        asked = self._passage.leave(place + share * self._back.at(place), t)
         added = share * self._passage.growth(t) * self._added.at(place)[:, 0]
-        return np.asarray(_within(self._base, asked, t) + added)
+        return np.asarray(_within(self._below(share), self._asked(place, share, t), t) + added)
+
+    def steered(self, shift: Float64) -> GuidedField:
+        return GuidedField(self._base.steered(shift), self._layer)
+
+    def code_gradient(self, points: Float64, t: float, weights: Float64) -> Float64:
+        share = self._layer.weight(t)
+        asked = points if share == 0.0 else self._asked(self._passage.enter(points, t), share, t)
+        return self._below(share).code_gradient(asked, t, weights)
 
     def thin(self, t: float, resolution: int) -> tuple[Float64, ...]:
         found = self._base.thin(t, resolution)
@@ -89,6 +100,18 @@ class GuidedField(MovingField):
     def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         """Of the field that is guided; what guides it is kept beside it."""
         return self._base.state()
+
+    def _asked(self, place: Float64, share: float, t: float) -> Float64:
+        """Where the field below is looked up for places [N, 3] of the layer's time."""
+        return self._passage.leave(place + share * self._back.at(place), t)
+
+    def _below(self, share: float) -> MovingField:
+        """The field below, its code shifted as far as the layer counts."""
+        if share == 0.0 or self._layer.code is None:
+            return self._base
+        if self._steered[0] != share:
+            self._steered = share, self._base.steered(share * self._layer.code)
+        return self._steered[1]
 
     def _slope(self, share: float, base: float) -> float:
         if share == 0.0:

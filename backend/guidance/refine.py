@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import torch
 
 from backend.geometry.arrays import Flags, Float64, Int64
 from backend.guidance.field_fit import FieldFit
@@ -103,6 +104,7 @@ class _Match:
         self._views = views  # relative to the origin of the source
         self._settings = settings
         self._run = run
+        self._device = run.device if run.device.type == "cuda" else torch.device("cpu")  # others lack float64
 
     def layer(self, empty: Layer) -> Layer:
         """The layer with what it changes."""
@@ -116,7 +118,7 @@ class _Match:
         def watch(places: Float64, faces: Int64, loss: float) -> bool:
             return self._watch(loss, lambda: MeshData.from_triangles(places + origin, faces))
 
-        fit = FieldFit(morph, self._views, settings.side, settings.steps, self._run.device, watch)
+        fit = FieldFit(morph, self._views, settings.side, settings.steps, self._device, watch)
         return fit.fitted(empty, settings.resolution)
 
     def _moved(self, empty: Layer) -> Layer:
@@ -128,7 +130,7 @@ class _Match:
             return self._watch(loss, lambda: frame.with_positions(places + origin))
 
         positions, triangles = frame.positions() - origin, frame.triangles().astype(np.int64)
-        device, settings = self._run.device, self._settings
+        device, settings = self._device, self._settings
         close_ups = [close_up(view, positions, settings.side).to(device) for view in self._views]
         fit = WarpFit(positions, triangles, close_ups, settings.steps, device, watch)
         return replace(empty, forth=fit.fitted().moves)

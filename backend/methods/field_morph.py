@@ -30,6 +30,8 @@ class MovingField(ABC):
 
     carried: CarriedPair
     slope: float  # the gradient of the field is nowhere in the box longer than this
+    code_size: int = 0  # numbers in the latent code that its shapes come from; 0: it has none
+    code_span: float = 0.0  # distance of the codes of neighbouring shapes
 
     def slope_at(self, t: float) -> float:
         """The same as ``slope``, at time ``t`` alone."""
@@ -42,6 +44,14 @@ class MovingField(ABC):
     @abstractmethod
     def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         """Arrays and plain values from which its method makes it again."""
+
+    def steered(self, shift: Float) -> MovingField:
+        """The field whose latent code is shifted by [C] at all times; itself where it has none."""
+        return self
+
+    def code_gradient(self, points: Float, t: float, weights: Float) -> Float:
+        """By its latent code [C]: of the sum of the field at points [N, 3] and time ``t``, with weights [N]."""
+        return np.zeros(self.code_size)
 
     def thin(self, t: float, resolution: int) -> tuple[Float, ...]:
         """Points [M, 3] where an extraction wants cells of half the size, of a quarter, and of an eighth."""

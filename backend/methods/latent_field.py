@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from functools import cached_property
 from typing import Any
 
@@ -27,6 +28,7 @@ Float = NDArray[np.float64]
 WINDOW = 0.25  # share of the time between two shapes in which a correction fades
 MARGIN = 0.05  # of the box, in its longest side: between the shapes the surface may reach beyond them
 PROBES = 2048  # points and times at which the slope is measured
+BATCH = 8192  # points whose way through the network is in memory at once
 STEEPER = 1.5  # and it may be this many times steeper elsewhere
 
 
@@ -53,7 +55,34 @@ class LatentField(MovingField):
         self._corrected = corrected
         self._codes = codes
         self._path = None if codes is None else Spline(codes)
+        self._shift: Float | None = None  # [C], of the code at all times
+        if codes is not None:
+            self.code_size = codes.shape[1]
+            self.code_span = float(np.linalg.norm(np.diff(codes, axis=0), axis=1).mean())
         self.slope = self._steepest() if slope is None else slope
+
+    def steered(self, shift: Float) -> LatentField:
+        if self._path is None:
+            return self
+        changed = copy(self)
+        changed._shift = shift if self._shift is None else self._shift + shift
+        changed.slope = max(self.slope, changed._steepest())
+        return changed
+
+    def code_gradient(self, points: Float, t: float, weights: Float) -> Float:
+        if self._path is None or self._correction(t)[1] == 1.0:  # at a shape itself no code counts
+            return np.zeros(self.code_size)
+        frame = self.carried.frame
+        inward, shares = (
+            torch.as_tensor(part, dtype=torch.float32, device=self._device)
+            for part in (frame.enter(points, t), frame.length(t) * weights)
+        )
+        code = torch.as_tensor(self.code(t), dtype=torch.float32, device=self._device).requires_grad_()
+        total = torch.zeros_like(code)
+        for places, share in zip(torch.split(inward, BATCH), torch.split(shares, BATCH), strict=True):
+            (part,) = torch.autograd.grad((self.network(places, code) * share).sum(), code)
+            total += part
+        return total.cpu().double().numpy()
 
     def raw(self) -> LatentField:
         """The network alone."""
@@ -135,7 +164,10 @@ class LatentField(MovingField):
 
     def code(self, t: float) -> Float:
         """z(t) [C]"""
-        return np.array([t]) if self._path is None else self._path.at(*leg_at(t, self._legs))
+        if self._path is None:
+            return np.array([t])
+        found = self._path.at(*leg_at(t, self._legs))
+        return found if self._shift is None else found + self._shift
 
     def _values(self, inward: Float, t: float) -> Float:
         """The network [N] at points of the frame [N, 3]."""
