@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from backend.service.baking import shape_frame
-from backend.single_view.model import SingleViewModel, model_of
+from backend.single_view.model import SingleViewModel, model_of, shipped_model
 from backend.single_view.reconstruct import reconstruct
 from backend.single_view.settings import SingleViewSettings
 from backend.training.adam import Adam
@@ -104,6 +104,13 @@ def test_without_refinement_it_is_what_the_encoder_says(follower: Follower) -> N
     radii = np.linalg.norm(frame.origin + frame.scale * frame.vertices.astype(np.float64), axis=1)
     assert abs(radii.mean() - 0.35) < 0.05
     assert frame.face_indices is not None
+
+
+def test_without_a_model_the_backend_takes_its_own(follower: Follower) -> None:
+    job = finished(follower, request_of(model=None, refine=False))
+    made = reconstruct(shipped_model(), picture(), Run(), resolution=24, refine=False)
+    mesh = MeshData.from_triangles(made.positions, made.triangles)
+    assert follower.result(job)[0] == [joined(shape_frame(job, 0, 1, mesh))]
 
 
 def test_previews_are_shapes(follower: Follower) -> None:
