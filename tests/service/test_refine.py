@@ -309,6 +309,22 @@ def test_the_best_so_far_is_the_result(follower: Follower, base: str) -> None:
     assert entry["views"][0]["iou"] >= entry["views"][0]["iou_before"]
 
 
+def test_what_is_finished_in_the_queue_stays_as_it_was(follower: Follower, base: str) -> None:
+    running = follower.client.submit(scripted(follower, steps=1000, step_seconds=0.05))
+    follower.state(running, "running")
+    job = follower.client.refine(base, drawn())
+    follower.client.finish(job)
+    follower.until(lambda: len(follower.of(JobState, job)) == 2)
+    assert {m.state for m in follower.of(JobState, job)} == {"queued"}
+    follower.client.cancel(running)
+    frames, _ = follower.result(job)
+    assert [part.replace(job.encode(), base.encode()) for part in frames] == follower.result(base)[0]
+    (entry,) = follower.of(Finished, job)[0].report["refined"]
+    assert (entry["steps"], entry["interrupted"]) == (1, "training")
+    assert entry["views"][0]["iou"] == entry["views"][0]["iou_before"]
+    assert entry["warnings"]
+
+
 def test_a_refinement_outlives_its_server_and_its_base(tmp_path: Path) -> None:
     """Done, half baked and being matched when the server is killed: each ends with what it would have had."""
     with backend_and_client(tmp_path) as (server, follower):
