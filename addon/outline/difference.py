@@ -68,8 +68,8 @@ class Overlay:
         preview = next((ob for ob in result.collection.objects if ob.get(PREVIEW) is not None), None)
         for item in outlines_of(context.scene).items:
             try:
-                drawn = read_outline(context, item, COARSE)
-                found = object_mask(context, preview or shown, drawn.view)
+                drawn = read_outline(context, item, COARSE, 1)
+                found = object_mask(context, preview or shown, drawn.view, 1)
             except Problem as problem:
                 self.differences.append(None)
                 self.lines.append(problem.message)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import bpy
@@ -16,7 +17,8 @@ from .properties import outlines_of
 
 CORNER = 0.3  # of the region's smaller side: the longer side of the picture in the corner
 MARGIN = 16.0  # pixels at a resolution scale of 1
-AGAIN = 0.25  # seconds between two looks at whether something has changed
+AGAIN = 0.25  # seconds between two looks at whether something has changed, at least
+RATIO = 5.0  # of that time to the time that a comparison takes, so that Blender stays usable with large meshes
 
 _handlers: list[Any] = []
 
@@ -101,8 +103,10 @@ def _tick() -> float:
     context = bpy.context
     playing = context.screen is not None and context.screen.is_animation_playing
     if context.scene is not None and outlines_of(context.scene).show and overlay.stale and not playing:
+        begun = time.perf_counter()
         overlay.refresh(context)
         redraw()
+        return max(AGAIN, RATIO * (time.perf_counter() - begun))
     return AGAIN
 
 

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 Points = NDArray[np.float64]  # [N, 2], pixels
 Mask = NDArray[np.bool_]  # [H, W]
-FINE = 2  # parts of a pixel along each axis that a coverage counts
 
 
 def triangles_mask(corners: NDArray[np.float64], width: int, height: int) -> Mask:

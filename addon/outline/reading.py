@@ -15,9 +15,10 @@ from ..protocol.mesh import Float64
 from ..read_mesh import read_positions, world_matrix
 from .loops import chains, closed_lines
 from .properties import DRAWN, source_of
-from .raster import FINE, averaged, loops_mask, triangles_mask
+from .raster import averaged, loops_mask, triangles_mask
 from .view import LONGEST, NEAR, View, render_size, view_of
 
+FINE = 2  # parts of a pixel along each axis that a coverage counts
 OPAQUE = 0.999  # an alpha that is nowhere less says nothing
 
 
@@ -30,8 +31,8 @@ class Drawn:
     view: View
 
 
-def read_outline(context: bpy.types.Context, item: Any, longest: int = LONGEST) -> Drawn:
-    """Raises ``Problem`` where it says nothing."""
+def read_outline(context: bpy.types.Context, item: Any, longest: int = LONGEST, parts: int = FINE) -> Drawn:
+    """On an image at most ``longest`` long, by so many ``parts`` of its pixels. Raises ``Problem`` where it is empty."""
     assert context.scene is not None
     source = source_of(item)
     if source is None:
@@ -47,7 +48,7 @@ def read_outline(context: bpy.types.Context, item: Any, longest: int = LONGEST) 
         mask = 1.0 - mask if item.invert else mask
     else:
         assert isinstance(source, bpy.types.Object)
-        mask = object_mask(context, source, view)
+        mask = object_mask(context, source, view, parts)
     half = mask >= 0.5
     if not half.any():
         raise Problem(
@@ -58,20 +59,22 @@ def read_outline(context: bpy.types.Context, item: Any, longest: int = LONGEST) 
     return Drawn(source.name, mask, view)
 
 
-def object_mask(context: bpy.types.Context, ob: bpy.types.Object, view: View) -> Float64:
+def object_mask(context: bpy.types.Context, ob: bpy.types.Object, view: View, parts: int = FINE) -> Float64:
     """What an object covers [H, W]: its faces, or what its lines enclose. Raises ``Problem``."""
-    width, height = FINE * view.width, FINE * view.height
+    fine = view.finer(parts)
     evaluated = ob.evaluated_get(context.evaluated_depsgraph_get())
     world = world_matrix(evaluated, ob.name)
     if ob.type in DRAWN:
-        fine = _of_lines(ob.name, [(_moved(points, world), closed) for points, closed in _strokes(ob)], view)
+        mask = _of_lines(ob.name, [(_moved(points, world), closed) for points, closed in _strokes(ob)], fine)
     else:
         mesh = evaluated.to_mesh()
         try:
-            fine = _of_mesh(ob.name, mesh, world, view) if mesh is not None else np.zeros((height, width), bool)
+            mask = (
+                _of_mesh(ob.name, mesh, world, fine) if mesh is not None else np.zeros((fine.height, fine.width), bool)
+            )
         finally:
             evaluated.to_mesh_clear()
-    return averaged(fine, view.width, view.height)
+    return averaged(mask, view.width, view.height)
 
 
 def _of_mesh(name: str, mesh: bpy.types.Mesh, world: Float64, view: View) -> NDArray[np.bool_]:
@@ -86,7 +89,7 @@ def _of_mesh(name: str, mesh: bpy.types.Mesh, world: Float64, view: View) -> NDA
     mesh.loop_triangles.foreach_get("vertices", triangles.reshape(-1))
     pixels, depth = view.project(points)
     seen = triangles[(depth[triangles] > NEAR).all(axis=1)]
-    return triangles_mask(FINE * pixels[seen], FINE * view.width, FINE * view.height)
+    return triangles_mask(pixels[seen], view.width, view.height)
 
 
 def _of_lines(name: str, strokes: list[tuple[Float64, bool]], view: View) -> NDArray[np.bool_]:
@@ -99,8 +102,8 @@ def _of_lines(name: str, strokes: list[tuple[Float64, bool]], view: View) -> NDA
                 f"{name!r} reaches behind the camera {view.name!r}, so what it encloses is not known. Move it before "
                 "the camera, or choose another camera for it."
             )
-        flat.append((FINE * pixels, closed))
-    return loops_mask(closed_lines(flat), FINE * view.width, FINE * view.height)
+        flat.append((pixels, closed))
+    return loops_mask(closed_lines(flat), view.width, view.height)
 
 
 def _moved(points: Float64, matrix: Float64) -> Float64:

@@ -24,6 +24,10 @@ class View:
     width: int
     height: int
 
+    def finer(self, parts: int) -> View:
+        """The same view on an image with so many pixels in the place of each, along either axis."""
+        return View(self.name, self.pinhole.resized(parts, parts), parts * self.width, parts * self.height)
+
     def project(self, points: Float64) -> tuple[Float64, Float64]:
         """Points [N, 3] of the world on the image [N, 2], pixels, and their depths [N]; behind ``NEAR`` anywhere."""
         matrix = self.pinhole.world_to_camera
