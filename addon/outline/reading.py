@@ -32,7 +32,7 @@ class Drawn:
 
 
 def read_outline(context: bpy.types.Context, item: Any, longest: int = LONGEST, parts: int = FINE) -> Drawn:
-    """On an image at most ``longest`` long, by so many ``parts`` of its pixels. Raises ``Problem`` where it is empty."""
+    """On an image at most ``longest`` long, by so many ``parts`` of a pixel. Raises ``Problem`` where it is empty."""
     assert context.scene is not None
     source = source_of(item)
     if source is None:
