@@ -59,8 +59,8 @@ class OutlineJob(BakedJob):
     def with_names(self, message: str) -> str:
         if f"job {self.plan.made.job}" in message:
             return (
-                f"The backend does not have this morph any more; it forgets them when it ends. Press Morph for "
-                f"{self.plan.source!r} and {self.plan.target!r} again, and then {BUTTON}."
+                "The backend does not have this morph any more: it was started anew since, or has dropped old jobs. "
+                f"Press Morph for {self.plan.source!r} and {self.plan.target!r} again, and then {BUTTON}."
             )
         return with_names(message, self.plan.source, self.plan.target)
 

@@ -20,11 +20,9 @@ LOWER = 1.9  # Blender units that the view looks up, so that both are beside the
 def open_surfaces() -> None:
     """The sub-panel is closed at first, and no script can open it but by making it anew."""
     module = sys.modules[f"{MODULE}.surfaces.panel"]
-    for panel in (module.TWEENFIELD_PT_surface_settings, module.TWEENFIELD_PT_surfaces):
-        bpy.utils.unregister_class(panel)
+    module.unregister()
     module.TWEENFIELD_PT_surfaces.bl_options = set()
-    for panel in (module.TWEENFIELD_PT_surfaces, module.TWEENFIELD_PT_surface_settings):
-        bpy.utils.register_class(panel)
+    module.register()
 
 
 def settings() -> Any:
