@@ -23,7 +23,7 @@ from backend.methods.field_morph import MovingField
 
 FIRST, LAST = 0.1, 0.004  # of the distance between the codes of neighbouring shapes: the longest step, and the shortest
 FAR = 0.02  # what a shift as long as that distance adds to the loss, growing with its square
-WORTH = 0.9  # of the loss without a shift: above this, the code is left as it is
+WORTH = 0.5  # of the loss without a shift: if more is left, the shape is another one, and the code is left as it is
 PROBE = 0.1  # cells of the grid, on either side of a vertex, between which the slope is measured
 LEAST = 0.1  # of the median slope: where the field is flatter, it moves as if it were so steep
 

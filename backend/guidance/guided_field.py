@@ -10,12 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.geometry.arrays import Float64
+from backend.geometry.triangles import smallest_share
 from backend.guidance.lattice import Lattice
 from backend.guidance.layer import Layer
 from backend.methods.carried_pair import CarriedPair
 from backend.methods.field_morph import MovingField
 
 ROOM = 0.02  # of the longest side of the box around the surface at the layer's time, around it
+FRAGMENT = 0.03  # share of the area: a smaller part is no part of a shape that is in one piece at both ends
 ROUNDS = 100  # of looking for what is moved to a place, at most
 EXACT = 1e-4  # cells of the lattice
 
@@ -58,6 +60,9 @@ class GuidedField(MovingField):
         self._layer = layer
         self._back, self._added = layer.back, layer.added
         self._passage = Passage(base.carried, layer)
+        self._whole = all(
+            smallest_share(end.positions, end.triangles) > 0.5 for end in (self.carried.source, self.carried.target)
+        )
         self._steered: tuple[float, MovingField] = 0.0, base  # for the weight that was asked for last
         self.code_size, self.code_span = base.code_size, base.code_span
         self._steep = self._back.stretch, self._added.steepest
@@ -87,6 +92,10 @@ class GuidedField(MovingField):
         found = self._base.thin(t, resolution)
         moved = self._layer.weight(t) > 0.0
         return tuple(_forth(self._passage, self._layer, points, t) for points in found) if moved else found
+
+    def smallest_part(self, t: float) -> float:
+        kept = self._base.smallest_part(t)
+        return FRAGMENT if self._layer.weight(t) > 0.0 and self._whole else kept
 
     def box(self, t: float) -> tuple[Float64, Float64]:
         low, high = self._base.box(t)

@@ -57,6 +57,10 @@ class MovingField(ABC):
         """Points [M, 3] where an extraction wants cells of half the size, of a quarter, and of an eighth."""
         return ()
 
+    def smallest_part(self, t: float) -> float:
+        """Share of a frame's area below which a part apart from the others is a fragment."""
+        return self.carried.smallest_part
+
     def box(self, t: float) -> tuple[Float, Float]:
         """Low and high corner [3] of a box that holds the surface at time ``t``: both surfaces carried there."""
         both = np.concatenate(self.carried.at(t))
@@ -119,7 +123,7 @@ class FieldMorph(Morph):
             slope=self.field.slope_at(t),
             finer=self.field.thin(t, self.resolution),
         )
-        positions, triangles = without_fragments(positions, triangles, self.field.carried.smallest_part)
+        positions, triangles = without_fragments(positions, triangles, self.field.smallest_part(t))
         if self._largest_part:
             positions, triangles = largest_part(positions, triangles)
         attributes = self._appearance.attributes(positions, triangles, t)

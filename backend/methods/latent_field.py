@@ -99,9 +99,9 @@ class LatentField(MovingField):
         k, share = self._correction(t)
         if share == 1.0:
             return frame.length(t) * self._distances[k](inward)
-        found = self._values(inward, t)
+        found = self._values(inward, self.code(t))
         if share:
-            found = found + share * (self._distances[k](inward) - self._values(inward, k / self._legs))
+            found = found + share * (self._distances[k](inward) - self._values(inward, self._way(k / self._legs)))
         return frame.length(t) * found
 
     def thin(self, t: float, resolution: int) -> tuple[Float, ...]:
@@ -164,19 +164,20 @@ class LatentField(MovingField):
 
     def code(self, t: float) -> Float:
         """z(t) [C]"""
-        if self._path is None:
-            return np.array([t])
-        found = self._path.at(*leg_at(t, self._legs))
-        return found if self._shift is None else found + self._shift
+        return self._way(t) if self._shift is None else self._way(t) + self._shift
 
-    def _values(self, inward: Float, t: float) -> Float:
-        """The network [N] at points of the frame [N, 3]."""
-        code = torch.as_tensor(self.code(t), dtype=torch.float32, device=self._device)
+    def _way(self, t: float) -> Float:
+        """The same without what it is shifted by: the error at a shape is that of the shape's own code."""
+        return np.array([t]) if self._path is None else self._path.at(*leg_at(t, self._legs))
+
+    def _values(self, inward: Float, given: Float) -> Float:
+        """The network [N] at points of the frame [N, 3] and a code [C]."""
+        code = torch.as_tensor(given, dtype=torch.float32, device=self._device)
 
         def network(points: torch.Tensor, _: float) -> torch.Tensor:
             return self.network(points, code)
 
-        return evaluated(network, inward, t, device=self._device)
+        return evaluated(network, inward, 0.0, device=self._device)
 
     def _steepest(self) -> float:
         """The longest gradient at random points of the frame and times, with something to spare."""
@@ -184,18 +185,17 @@ class LatentField(MovingField):
         every = np.concatenate([shape.positions for shape in self.shapes])
         points = rng.uniform(every.min(axis=0) - 0.1, every.max(axis=0) + 0.1, (PROBES, 3))
         times = rng.random(PROBES)
-        slopes = self._gradients(points, times)
+        slopes = self._gradients(points, np.stack([self.code(float(t)) for t in times]))
         if self._corrected:
             where = [self._correction(float(t)) for t in times]
             share = np.array([s for _, s in where])
-            at_shape = self._gradients(points, np.array([k / self._legs for k, _ in where]))
+            at_shape = self._gradients(points, np.stack([self._way(k / self._legs) for k, _ in where]))
             corrected = np.linalg.norm(slopes - share[:, None] * at_shape, axis=1) + share
             return max(STEEPER * float(corrected.max()), 1.0)
         return STEEPER * float(np.linalg.norm(slopes, axis=1).max())
 
-    def _gradients(self, inward: Float, times: Float) -> Float:
-        """Of the network in space [N, 3]."""
-        codes = np.stack([self.code(float(t)) for t in times])
+    def _gradients(self, inward: Float, codes: Float) -> Float:
+        """Of the network in space [N, 3], at points [N, 3] and codes [N, C]."""
         given = (torch.as_tensor(part, dtype=torch.float32, device=self._device) for part in (inward, codes))
         with torch.no_grad():
             return self.network.value_and_gradient(*given)[1].cpu().double().numpy()
