@@ -57,9 +57,10 @@ def run(arguments: argparse.Namespace) -> int:
     out: Path = arguments.out / MODEL
     if arguments.out.exists() and not arguments.out.is_dir():
         raise CommandError(f"{arguments.out}: is a file; name a folder with --out")
-    check_folder = arguments.out.is_dir()
-    if check_folder or resumed:
+    if arguments.out.is_dir():
         check_model(out, checkpoints_of(out), resumed, arguments.force)
+    elif resumed:
+        raise CommandError(f"{arguments.out}: no training was begun there; leave out --resume and --checkpoint")
     configure()
     device = choose_device(arguments.device)
     cpu = time.process_time()

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -19,7 +20,9 @@ from torch import Tensor
 from backend.losses.clamped_difference import clamped_difference
 from backend.surfaces.mesh_sdf.decoder import Decoder
 
-BLEND = 0.1  # distance over which the union is rounded, so that what only touches is joined
+BLEND = 0.2  # distance over which the two are rounded where they meet, so that what only comes near is joined
+TILT = 0.5  # how much earlier a place is filled, and later emptied, for each unit that it lies deep inside
+ONSET = 4.0  # both rise from 0 at the shapes themselves, by so much for each unit of the way
 BESIDE = 1.0  # deviation of the codes beside the way, in its length
 
 
@@ -34,7 +37,8 @@ class Between:
     def loss(self, decoder: Decoder, step: int, generator: torch.Generator) -> Tensor:
         """The clamped difference at random places of one way, weighed; a scalar."""
         settings = decoder.settings
-        count, (first, second) = settings.between, self.pairs[step % len(self.pairs)]
+        count, number = settings.between, step % len(self.pairs)
+        first, second = self.pairs[number]
         rows = torch.randint(len(self.points), (count,), generator=generator).to(self.points.device)
         share = torch.rand(count, generator=generator).to(self.points)
         away = torch.randn(count, settings.latent, generator=generator).to(self.points)
@@ -42,18 +46,30 @@ class Between:
         along = (b - a).detach()
         away = away - (away @ along)[:, None] * along / along.square().sum().clamp(min=1e-12)
         codes = a + share[:, None] * (b - a) + BESIDE * along.norm() * away
-        wanted = on_the_way(self.distances[rows, first], self.distances[rows, second], share)
+        wanted = on_the_way(self.distances[rows, first], self.distances[rows, second], share, self._reach[number])
         found = decoder.network(self.points[rows], codes)
         return settings.between_weight * clamped_difference(found, wanted, settings.clamp)
 
+    @cached_property
+    def _reach(self) -> list[float]:
+        """Of each pair: as far as any place inside of one is from the other."""
+        found = []
+        for pair in self.pairs:
+            nearer, farther = self.distances[:, list(pair)].aminmax(dim=1)
+            found.append(float(torch.where(nearer < 0.0, farther, 0.0).amax()))
+        return found
 
-def on_the_way(first: Tensor, second: Tensor, share: Tensor) -> Tensor:
+
+def on_the_way(first: Tensor, second: Tensor, share: Tensor, reach: float) -> Tensor:
     """What the field is to be [N] where the distances to both shapes are known [N], at shares 0..1 of the way [N].
 
-    Both halves are linear between distances; their pace makes each lose about as much of what it has to in any step.
+    Nearer to the first shape it is that shape and as much of the second as lies within some distance of the first,
+    which rises to ``reach`` in the middle, where all of both is inside; then the same back from there to the second.
     """
-    rounded = (1.0 - (first - second).abs() / BLEND).clamp(min=0.0)
-    union = torch.minimum(first, second) - rounded.square() * BLEND / 4.0
-    growing = 1.0 - (1.0 - 2.0 * share).square()
-    shrinking = (2.0 * share - 1.0).square()
-    return torch.where(share < 0.5, torch.lerp(first, union, growing), torch.lerp(union, second, shrinking))
+    here, there = torch.where(share < 0.5, first, second), torch.where(share < 0.5, second, first)
+    away = 2.0 * torch.minimum(share, 1.0 - share) * reach
+    deep = there.clamp(max=0.0) * (ONSET * away).clamp(max=TILT)
+    part = torch.maximum(there, here + deep - away)
+    blend = (ONSET * away).clamp(1e-6, BLEND)
+    rounded = (1.0 - (here - part).abs() / blend).clamp(min=0.0)
+    return torch.minimum(here, torch.minimum(here, part) - rounded.square() * blend / 4.0)
