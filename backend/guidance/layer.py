@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from backend.geometry.arrays import Float64
 from backend.guidance.lattice import Lattice
+from protocol.settings import SettingError
 
 SAME = 1e-6  # difference of times below which they are one
 
@@ -55,11 +56,13 @@ class Layer:
 
     @staticmethod
     def restored(arrays: Mapping[str, NDArray[Any]], values: Mapping[str, Any]) -> Layer:
-        """The layer whose ``state()`` was ``arrays`` and ``values``."""
-        lattices = {
-            name: Lattice(np.array(facts["low"]), float(facts["cell"]), np.asarray(arrays[name], np.float32))
-            for name, facts in values["lattices"].items()
-        }
+        """The layer whose ``state()`` was ``arrays`` and ``values``. Raises ``SettingError`` for any others."""
+        lattices = {}
+        for name, facts in values["lattices"].items():
+            coefficients = np.asarray(arrays[name], np.float32)
+            if coefficients.ndim != 4 or len(coefficients) != (1 if name == "added" else 3):
+                raise SettingError(f"the lattice {name!r} of a layer has the shape {list(coefficients.shape)}")
+            lattices[name] = Lattice(np.array(facts["low"]), float(facts["cell"]), coefficients)
         forth = tuple(lattices[f"forth.{number}"] for number in range(sum("forth" in name for name in lattices)))
         rest = {name: np.asarray(arrays[name], np.float64) for name in ("code", "low", "high") if name in arrays}
         return Layer(

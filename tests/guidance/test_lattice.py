@@ -8,6 +8,7 @@ from backend.guidance.lattice import Lattice
 from backend.guidance.layer import Layer, window
 from backend.guidance.warp import Warp
 from backend.guidance.warp_fit import steepness
+from protocol.settings import SettingError
 
 
 def lattice(count: int = 3, size: float = 0.1, seed: int = 0) -> Lattice:
@@ -121,3 +122,6 @@ def test_a_layer_comes_back_from_its_state() -> None:
     for one, two in zip((*layer.forth, layer.back, layer.added), (*again.forth, again.back, again.added), strict=True):
         assert one.at(where).tobytes() == two.at(where).tobytes()
     np.testing.assert_array_equal(again.code, np.arange(4.0))
+    arrays, values = layer.state()
+    with pytest.raises(SettingError, match="lattice 'added'"):
+        Layer.restored(arrays | {"added": arrays["back"]}, values)
