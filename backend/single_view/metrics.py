@@ -24,7 +24,7 @@ from backend.single_view.layout import Instance, read_image
 from backend.single_view.making import turned_up
 from backend.single_view.model import SingleViewModel
 from backend.single_view.reconstruct import AXES, reconstruct, turned
-from backend.single_view.surface import Surface, axes_of
+from backend.single_view.surface import Surface
 from backend.training.run import Run
 from protocol.settings import SettingError
 
@@ -65,7 +65,6 @@ class Trained:
         known = {instance.name: instance for instance in instances}
         chosen = [(k, known[name]) for k, name in enumerate(model.names) if name in known]
         self.instances = [instance for _, instance in chosen]
-        self._axes = np.linalg.pinv(axes_of(model.codes))  # [M, latent]
         self._codes = model.codes[[k for k, _ in chosen]]
         self._points = []
         for number, instance in enumerate(self.instances):
@@ -78,9 +77,8 @@ class Trained:
         return self.instances[int(np.argmin([_squared(points, other) for other in self._points]))]
 
     def nearest_code(self, code: Float64) -> Instance:
-        """The one whose code is nearest to a code [latent], in deviations of the trained shapes' codes."""
-        ways = (self._codes - code) @ self._axes.T
-        return self.instances[int(np.linalg.norm(ways, axis=1).argmin())]
+        """The one whose code is nearest to a code [latent]."""
+        return self.instances[int(np.linalg.norm(self._codes - code, axis=1).argmin())]
 
 
 def scores_of(found: Surface, truth: Surface, camera: Camera, seed: int = 0) -> Scores:

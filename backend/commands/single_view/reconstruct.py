@@ -25,7 +25,7 @@ def add_arguments(parser: Parser) -> None:
     add("--out", type=Path, required=True, metavar="DIR", help="folder for the result; an earlier one is replaced")
     add("--camera", type=Path, metavar="FILE", help="camera of the image, JSON; default: it is found")
     add("--no-refine", action="store_true", help="leave the shape as the encoder tells it")
-    add("--seconds", type=seconds, metavar="S", help="time of the refinement; default: until its steps are done")
+    add("--seconds", type=seconds, metavar="S", help="time until the refinement ends; default: when its steps are done")
     add("--force", action="store_true", help="put it into a folder that holds other files, too")
 
 
