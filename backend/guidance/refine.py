@@ -50,7 +50,8 @@ def refine(morph: Morph, time: float, views: Sequence[View], settings: RefineSet
     """The morph with a frame at ``time`` (in 0..1, but not at an end) that has the outlines of ``views``.
 
     Both ends and what was matched at other times stay as they are. A second match at the same time is added to the
-    first. Raises ``SettingError`` where the views or the time cannot be used.
+    first. A morph that does not come to agree better is given back as it was. Raises ``SettingError`` where the views
+    or the time cannot be used.
     """
     started, cpu = clock.monotonic(), clock.process_time()
     if not 0.0 < time < 1.0:
@@ -72,10 +73,12 @@ def refine(morph: Morph, time: float, views: Sequence[View], settings: RefineSet
     with run.phase("matching the outline"):
         match = _Match(guided, time, [view.relative_to(base.source.origin) for view in views], settings, run)
         layer = match.layer(Layer(time, start, end))
-        result = GuidedMorph(base, [*layers, layer])
+        result: Morph = GuidedMorph(base, [*layers, layer])
     with run.phase("measuring"):
         after = result.frame(time)
         agrees = _agreements(after, views)
+    if sum(agrees) <= sum(agreed):  # as where the frame matches already, or there was no time
+        result, after, agrees = morph, before, agreed
     warnings = list(_warnings(base, agrees))
     for sentence in warnings:
         run.warn(sentence)
