@@ -13,7 +13,7 @@ from backend.fields.deep_sdf import PAIR, SINGLE_VIEW
 from backend.geometry.shape import Shape
 from backend.losses.clamped_difference import clamped_difference
 from backend.rendering.camera import OrbitCamera
-from backend.surfaces.mesh_sdf.between import on_the_way
+from backend.surfaces.mesh_sdf.between import on_the_way, turn_of
 from backend.surfaces.mesh_sdf.descent import descend, silhouette_of
 from backend.surfaces.mesh_sdf.model import DecoderModel, read_decoder, write_decoder
 from backend.surfaces.mesh_sdf.samples import BALL, drawn, read_side, write_samples
@@ -106,13 +106,19 @@ def test_clamped_differences() -> None:
 
 def test_the_way_only_fills_and_then_only_empties() -> None:
     first, second = torch.randn(2, 500, generator=torch.Generator().manual_seed(0)) * 0.3
-    steps = [on_the_way(first, second, torch.full((500,), share), 1.2) for share in torch.linspace(0, 1, 21).tolist()]
+    turn = turn_of(first, second)
+    assert 0.3 < turn.share < 0.7
+    shares = [k * turn.share / 10 for k in range(10)] + [turn.share + k * (1.0 - turn.share) / 10 for k in range(11)]
+    steps = [on_the_way(first, second, torch.full((500,), share), turn) for share in shares]
     torch.testing.assert_close(steps[0], first, atol=1e-5, rtol=0.0)
     torch.testing.assert_close(steps[-1], second, atol=1e-5, rtol=0.0)
+    inside = [step < 0.0 for step in steps]
     for k in range(10):
-        assert (steps[k + 1] <= steps[k] + 1e-6).all()
-        assert (steps[k + 11] >= steps[k + 10] - 1e-6).all()
-    assert (steps[10] <= torch.minimum(first, second) + 1e-6).all()
+        assert (inside[k + 1] | ~inside[k]).all()
+        assert (inside[k + 10] | ~inside[k + 11]).all()
+    assert (inside[10] | ~((first < 0.0) | (second < 0.0))).all()
+    within = turn_of(first, first - 0.1)  # nothing is to be emptied: all of the way is growing
+    assert (within.share, within.shrinking) == (1.0, 0.0)
 
 
 def test_training_finds_both_shapes_and_its_file_brings_them_back(
@@ -149,11 +155,13 @@ def test_a_training_that_goes_on_ends_at_the_same_weights_twice(
         assert torch.equal(a, b)
 
 
-def test_a_descent_opens_the_hole(trained: DecoderModel, data: TrainingData) -> None:
-    found = descend(trained, 0, silhouette_of(ring_in(data), CAMERA), CAMERA, Run(), cells=40)
+def test_a_descent_closes_the_hole(trained: DecoderModel, data: TrainingData) -> None:
+    ball = icosphere(3, BALL)
+    seen = silhouette_of((ball.positions(), ball.triangles().astype(np.int64)), CAMERA)
+    found = descend(trained, 1, seen, CAMERA, Run(), cells=40)
     assert found.iterations == [0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100]
     assert found.loss[-1] < found.loss[0] / 20
-    assert (found.euler[0], found.euler[-1]) == (2, 0)
+    assert (found.euler[0], found.euler[-1]) == (0, 2)
     assert found.components[-1] == 1
     assert len(found.meshes) == len(found.codes) == 11
 

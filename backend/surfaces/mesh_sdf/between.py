@@ -23,6 +23,8 @@ from backend.surfaces.mesh_sdf.decoder import Decoder
 BLEND = 0.2  # distance over which the two are rounded where they meet, so that what only comes near is joined
 TILT = 0.5  # how much earlier a place is filled, and later emptied, for each unit that it lies deep inside
 ONSET = 4.0  # both rise from 0 at the shapes themselves, by so much for each unit of the way
+LEAST = 1e-6  # of lengths and shares that are divided by
+BEYOND = 0.15  # of the way: so far beyond either end the shape is the one at the end
 BESIDE = 1.0  # deviation of the codes beside the way, in its length
 
 
@@ -40,36 +42,53 @@ class Between:
         count, number = settings.between, step % len(self.pairs)
         first, second = self.pairs[number]
         rows = torch.randint(len(self.points), (count,), generator=generator).to(self.points.device)
-        share = torch.rand(count, generator=generator).to(self.points)
+        share = torch.rand(count, generator=generator).to(self.points) * (1.0 + 2.0 * BEYOND) - BEYOND
         away = torch.randn(count, settings.latent, generator=generator).to(self.points)
         a, b = decoder.codes[first], decoder.codes[second]
         along = (b - a).detach()
         away = away - (away @ along)[:, None] * along / along.square().sum().clamp(min=1e-12)
         codes = a + share[:, None] * (b - a) + BESIDE * along.norm() * away
-        wanted = on_the_way(self.distances[rows, first], self.distances[rows, second], share, self._reach[number])
+        wanted = on_the_way(
+            self.distances[rows, first], self.distances[rows, second], share.clamp(0.0, 1.0), self._turns[number]
+        )
         found = decoder.network(self.points[rows], codes)
         return settings.between_weight * clamped_difference(found, wanted, settings.clamp)
 
     @cached_property
-    def _reach(self) -> list[float]:
-        """Of each pair: as far as any place inside of one is from the other."""
-        found = []
-        for pair in self.pairs:
-            nearer, farther = self.distances[:, list(pair)].aminmax(dim=1)
-            found.append(float(torch.where(nearer < 0.0, farther, 0.0).amax()))
-        return found
+    def _turns(self) -> list[Turn]:
+        return [turn_of(self.distances[:, first], self.distances[:, second]) for first, second in self.pairs]
 
 
-def on_the_way(first: Tensor, second: Tensor, share: Tensor, reach: float) -> Tensor:
+@dataclass(frozen=True)
+class Turn:
+    """Where on the way between two shapes all of both is inside, so that each step has about as much to change."""
+
+    share: float  # of the way
+    growing: float  # as far as any place inside of the second shape is from the first
+    shrinking: float  # and inside of the first from the second
+
+
+def turn_of(first: Tensor, second: Tensor) -> Turn:
+    """By the distances to both shapes at many points [N]."""
+    to_fill, to_empty = (second < 0.0) & (first > 0.0), (first < 0.0) & (second > 0.0)
+    filled, emptied = int(to_fill.sum()), int(to_empty.sum())
+    far = [float(torch.where(places, other, 0.0).amax()) for places, other in ((to_fill, first), (to_empty, second))]
+    return Turn(filled / max(filled + emptied, 1), *far)
+
+
+def on_the_way(first: Tensor, second: Tensor, share: Tensor, turn: Turn) -> Tensor:
     """What the field is to be [N] where the distances to both shapes are known [N], at shares 0..1 of the way [N].
 
-    Nearer to the first shape it is that shape and as much of the second as lies within some distance of the first,
-    which rises to ``reach`` in the middle, where all of both is inside; then the same back from there to the second.
+    Before the turn it is the first shape and as much of the second as lies within some distance of the first, which
+    rises from 0 until all of it does; then the same back from there to the second.
     """
-    here, there = torch.where(share < 0.5, first, second), torch.where(share < 0.5, second, first)
-    away = 2.0 * torch.minimum(share, 1.0 - share) * reach
+    before = share < turn.share
+    here, there = torch.where(before, first, second), torch.where(before, second, first)
+    rising = turn.growing / max(turn.share, LEAST) * share
+    falling = turn.shrinking / max(1.0 - turn.share, LEAST) * (1.0 - share)
+    away = torch.where(before, rising, falling)
     deep = there.clamp(max=0.0) * (ONSET * away).clamp(max=TILT)
     part = torch.maximum(there, here + deep - away)
-    blend = (ONSET * away).clamp(1e-6, BLEND)
+    blend = (ONSET * away).clamp(LEAST, BLEND)
     rounded = (1.0 - (here - part).abs() / blend).clamp(min=0.0)
     return torch.minimum(here, torch.minimum(here, part) - rounded.square() * blend / 4.0)
