@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from backend.cli import main
 from backend.geometry.io import read_mesh, write_ply
 from backend.rendering.camera_file import read_camera
 from backend.single_view.model import checkpoints_of, read_model, write_model
-from tests.meshes import icosphere, triangle_mesh
+from tests.meshes import grid, icosphere, triangle_mesh
 
 AXES = ((1.0, 1.0, 1.0), (1.0, 1.0, 0.5), (0.5, 0.6, 1.0), (0.8, 1.0, 0.6))
 
@@ -65,6 +66,8 @@ def test_a_model_knows_what_it_was_trained_on_and_goes_on(balls: Path) -> None:
     assert set(model.names) | set(model.held_out) == names
     assert (len(model.held_out), model.up, model.facts["steps"]) == (1, "z", 60)
     assert model.codes.shape == (3, model.settings.latent)
+    shutil.copytree(checkpoints_of(out), checkpoints_of(balls / "again.safetensors"))
+    out = balls / "again.safetensors"
     kept = (checkpoints_of(out) / "step_000060.safetensors").read_bytes()
     assert run("train", balls / "data", "--out", out, "--resume", "--seconds", 0.001) == 0
     assert (checkpoints_of(out) / "step_000060.safetensors").read_bytes() == kept
@@ -135,6 +138,8 @@ def test_what_cannot_be_used_is_told_and_nothing_is_left(
     Image.fromarray(side[8:20, 8:30]).save(tmp_path / "tiny.png")
     (tmp_path / "text.png").write_text("text")
     (tmp_path / "none").mkdir()
+    (tmp_path / "flat").mkdir()
+    write_ply(tmp_path / "flat" / "sheet.ply", grid(3))
     (tmp_path / "other.safetensors").write_bytes((balls / "data" / "dataset.json").read_bytes())
     before = sorted(tmp_path.iterdir())
     for name, words in (
@@ -150,6 +155,7 @@ def test_what_cannot_be_used_is_told_and_nothing_is_left(
     refused(("reconstruct", tmp_path / "other.safetensors", good, "--out", out), "not a model of `single-view", capsys)
     refused(("reconstruct", model, good, "--out", out, "--camera", tmp_path / "text.png"), "no JSON", capsys)
     refused(("dataset", tmp_path / "none", "--out", out), "holds 0 meshes", capsys)
+    refused(("dataset", tmp_path / "flat", "--out", out), "flat/sheet.ply: the shape has no inside", capsys)
     refused(("dataset", balls / "balls", "--out", balls / "data"), "holds files already", capsys)
     refused(("train", tmp_path / "none", "--out", out), "holds no dataset", capsys)
     refused(("train", balls / "data", "--out", out, "--hold-out", 4), "no shape is left to train on", capsys)

@@ -63,8 +63,8 @@ def test_an_unseen_shape_is_seen_and_refined(model: SingleViewModel, instances: 
     before, after = (np.median([getattr(row, kind).chamfer for row in rows]) for kind in ("raw", "refined"))
     assert before < 15.0
     assert after < 0.8 * before
-    assert np.median([row.iou for row in rows]) > 0.95
-    assert all(row.iou >= row.iou_before for row in rows)
+    assert np.median([row.iou for row in rows]) > 0.85
+    assert all(row.iou > row.iou_before for row in rows)
     assert np.median([row.refined.normals for row in rows]) > 0.95
 
 

@@ -33,6 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
     from backend.geometry.io import read_mesh
     from backend.geometry.repair import working_mesh
     from backend.single_view.making import Making, write_instance
+    from protocol.mesh import MeshError
 
     out = arguments.out
     check_output(out, force=True)
@@ -50,7 +51,10 @@ def run(arguments: argparse.Namespace) -> int:
             progress("rendering", number, len(files))
             surface = working_mesh(read_mesh(path), str(path))
             place = folder / arguments.folder.resolve().name
-            write_instance(place, name, surface.positions, surface.triangles, making, number)
+            try:
+                write_instance(place, name, surface.positions, surface.triangles, making, number)
+            except MeshError as error:
+                raise CommandError(f"{path}: {error}") from error
         listing = {
             "result": VIEWS.result,
             "versions": {"tweenfield": __version__},
