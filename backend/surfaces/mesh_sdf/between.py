@@ -24,7 +24,7 @@ BLEND = 0.2  # distance over which the two are rounded where they meet, so that 
 TILT = 0.5  # how much earlier a place is filled, and later emptied, for each unit that it lies deep inside
 ONSET = 4.0  # both rise from 0 at the shapes themselves, by so much for each unit of the way
 LEAST = 1e-6  # of lengths and shares that are divided by
-BEYOND = 0.15  # of the way: so far beyond either end the shape is the one at the end
+BEYOND = 0.3  # of the way: so far beyond either end the shape is the one at the end
 BESIDE = 1.0  # deviation of the codes beside the way, in its length
 
 
