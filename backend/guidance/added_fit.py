@@ -23,9 +23,9 @@ from backend.guidance.lattice import Lattice
 from backend.guidance.objective import ENOUGH, Objective
 from backend.guidance.view import CloseUp, View, pixel_length
 
-SPREADS = (3.0, 1.5, 0.75, 0.0)  # cells of the lattice over which a step is smoothed, one after the other
+SPREADS = (0.18, 0.09, 0.045, 0.0)  # of the grid's longest side: over what steps are smoothed, one after the other
 COARSER = 2.0  # cells of the grid in one of the lattice
-FIRST, LAST = 0.5, 0.02  # cells of the grid: the longest step, and the shortest
+FIRST, LAST = 1.0 / 64.0, 1.0 / 3200.0  # of the grid's longest side: the longest step, and the shortest
 BESIDE = 2.0  # what volume beside the masks counts, for the share of the whole volume that it is
 FLAT = 0.3  # slope of the field, at least, with which it moves
 BAND = 4.0  # cells on either side of the surface where the field is asked for at every node
@@ -56,7 +56,8 @@ class AddedFit:
         self.lattice = Lattice.over(grid.low, high, COARSER * grid.cell, 1)
         self._axes = [self.lattice.along(k, grid.low[k] + grid.cell * np.arange(n)) for k, n in enumerate(self._shape)]
         pixel = min(pixel_length([one], self._middle()) for one in close_ups)
-        self._step = min(FIRST * grid.cell, 2.0 * pixel)
+        self._longest = grid.cell * max(grid.counts)
+        self._step = min(FIRST * self._longest, 2.0 * pixel)
         self._beside = self._beside_masks(views)
 
     def fitted(self, steps: int, watch: Watch) -> Lattice:
@@ -73,7 +74,7 @@ class AddedFit:
             def go_on(c: Float64, loss: float) -> bool:
                 return not self._done
 
-            pace = Pace(self._step, LAST * self._grid.cell, steps)
+            pace = Pace(self._step, LAST * self._longest, steps)
             found = descend(found, evaluate, self._reach, pace, go_on)
             if self._done:
                 break
@@ -152,7 +153,7 @@ class AddedFit:
         if spread == 0.0:
             return gradient
         shaped = gradient.reshape(self.lattice.coefficients.shape[1:])
-        return np.asarray(gaussian_filter(shaped, spread)).reshape(-1)
+        return np.asarray(gaussian_filter(shaped, spread * self._longest / self.lattice.cell)).reshape(-1)
 
     def _numbers(self, points: Float64) -> Int64:
         return np.asarray(np.rint((points - self._grid.low) / self._grid.cell), np.int64)

@@ -31,7 +31,7 @@ class RefineSettings:
     """How a frame is matched."""
 
     steps: int = 30  # at most, for each size of what is changed
-    resolution: int = 64  # cells along the longest side of a field's surface, while it is matched
+    resolution: int = 88  # cells along the longest side of a field's surface, while it is matched
     side: int = 256  # pixels: of the images that are compared, along the longer side
     reach: float = 1.0  # share of the way to the nearest time that stays as it is, over which the change fades
 
