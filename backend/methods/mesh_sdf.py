@@ -20,7 +20,7 @@ from backend.methods.field_morph import FieldMorph
 from backend.methods.latent_error import measure_ends, seconds_to_measure
 from backend.methods.latent_field import LatentField
 from backend.methods.method import Method, Morph, Pair
-from backend.methods.posed_shapes import posed_shapes, restored_pair
+from backend.methods.posed_shapes import posed_shapes, restored_latent
 from backend.methods.settings import setting
 from backend.surfaces.mesh_sdf.between import Between
 from backend.surfaces.mesh_sdf.decoder import Decoder
@@ -108,9 +108,7 @@ class MeshSdf(Method):
         return FieldMorph(pair.source, pair.target, trained)
 
     def restore(self, source: MeshData, arrays: Mapping[str, NDArray[Any]], values: Mapping[str, Any]) -> Morph:
-        target = FieldMorph.target_of(arrays, values)
-        carried = restored_pair(source, target, values["field"])
-        return FieldMorph(source, target, LatentField.restored(carried, arrays, values["field"]), values["resolution"])
+        return restored_latent(source, arrays, values)
 
 
 def _train(decoder: Decoder, shapes: list[Shape], length: float, run: Run, preview: Any) -> None:

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from backend.flow.co_moving import CoMoving
 from backend.geometry.repair import working_pair
 from backend.methods.carried_pair import RigidPair
-from backend.methods.latent_field import latent_shapes
+from backend.methods.field_morph import FieldMorph
+from backend.methods.latent_field import LatentField, latent_shapes
 from backend.methods.method import Pair
 from backend.methods.sequence import poses_of
 from backend.methods.targets import frame_of
@@ -40,3 +41,10 @@ def posed_shapes(pair: Pair, run: Run) -> tuple[RigidPair, list[Float], list[Sha
 def restored_pair(source: MeshData, target: MeshData, field: Mapping[str, Any]) -> RigidPair:
     """The pair of a stored ``field``."""
     return RigidPair(*working_pair(source, target), CoMoving.from_state(field["frame"]))
+
+
+def restored_latent(source: MeshData, arrays: Mapping[str, NDArray[Any]], values: Mapping[str, Any]) -> FieldMorph:
+    """The morph around a ``LatentField`` whose ``state()`` was ``arrays`` and ``values``."""
+    target = FieldMorph.target_of(arrays, values)
+    carried = restored_pair(source, target, values["field"])
+    return FieldMorph(source, target, LatentField.restored(carried, arrays, values["field"]), values["resolution"])

@@ -19,7 +19,7 @@ from backend.methods.field_morph import FieldMorph
 from backend.methods.latent_error import measure_ends, seconds_to_measure
 from backend.methods.latent_field import LatentField
 from backend.methods.method import Method, Morph, Pair
-from backend.methods.posed_shapes import posed_shapes, restored_pair
+from backend.methods.posed_shapes import posed_shapes, restored_latent
 from backend.methods.settings import setting
 from backend.surfaces.space.network import SpaceNetwork
 from backend.surfaces.space.settings import SpaceSettings, preset
@@ -113,9 +113,7 @@ class ShapeSpaceMorph(Method):
         return FieldMorph(pair.source, pair.target, trained)
 
     def restore(self, source: MeshData, arrays: Mapping[str, NDArray[Any]], values: Mapping[str, Any]) -> Morph:
-        target = FieldMorph.target_of(arrays, values)
-        carried = restored_pair(source, target, values["field"])
-        return FieldMorph(source, target, LatentField.restored(carried, arrays, values["field"]), values["resolution"])
+        return restored_latent(source, arrays, values)
 
 
 def points_first(given: Mlp) -> Mlp:
