@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import numpy as np
@@ -9,40 +10,15 @@ import pytest
 import torch
 from torch import Tensor
 
+from backend.commands.bench.adjoint import Field, marched, measure_adjoint, sphere, steep, torus, volume
 from backend.fields.deep_sdf import DeepSdf, DeepSdfShape
 from backend.fields.distance_mlp import DistanceMlp, geometric_
-from backend.geometry.isosurface import extract, grid_over
+from backend.geometry.isosurface import grid_over
 from backend.geometry.tracked_surface import TrackedSurface
 from backend.surfaces.mesh_sdf.differentiable_surface import differentiable_surface
 
 BOX = np.full(3, -1.0), np.full(3, 1.0)
 CLOSE = 0.02
-Field = Callable[[Tensor, Tensor], Tensor]  # [N, 3], parameters -> [N]
-
-
-def sphere(points: Tensor, radius: Tensor) -> Tensor:
-    return points.norm(dim=1) - radius[0]
-
-
-def torus(points: Tensor, radii: Tensor) -> Tensor:
-    return torch.hypot(torch.hypot(points[:, 0], points[:, 1]) - radii[0], points[:, 2]) - radii[1]
-
-
-def steep(field: Field) -> Field:
-    """The same surface by a field whose gradient is from 0.9 to 6 long there."""
-    return lambda points, parameters: 3.0 * (1.0 + 0.9 * points[:, 0]) * field(points, parameters)
-
-
-def marched(values: Callable[[Tensor], Tensor], slope: float) -> tuple[Tensor, Tensor]:
-    """Vertices [V, 3] and triangles [T, 3] at 64 cells a side."""
-    with torch.no_grad():
-        found = extract(lambda p: values(torch.from_numpy(p)).numpy(), grid_over(*BOX, 64), slope=slope)
-    return torch.from_numpy(found[0]), torch.from_numpy(found[1])
-
-
-def volume(vertices: Tensor, triangles: Tensor) -> Tensor:
-    a, b, c = (vertices[triangles[:, k]] for k in range(3))
-    return (a * torch.linalg.cross(b, c)).sum() / 6.0
 
 
 @pytest.mark.parametrize("change", [lambda field: field, steep])
@@ -50,7 +26,7 @@ def test_the_radius_of_a_sphere(change: Callable[[Field], Field]) -> None:
     """By its radius r the distance of the vertices grows by 1, the volume by 4 pi r^2."""
     field = change(sphere)
     radius = torch.tensor([0.6], dtype=torch.float64, requires_grad=True)
-    vertices, triangles = marched(lambda p: field(p, radius), 12.0)
+    vertices, triangles = marched(lambda p: field(p, radius))
     surface = differentiable_surface(lambda p: field(p, radius), vertices, [radius])
     assert torch.equal(surface, vertices)
     (mean,) = torch.autograd.grad(surface.norm(dim=1).mean(), radius, retain_graph=True)
@@ -65,7 +41,7 @@ def test_the_radii_of_a_torus_through_a_code(change: Callable[[Field], Field]) -
     field = change(torus)
     code = torch.tensor([0.25, 0.1], dtype=torch.float64, requires_grad=True)
     radii = torch.tensor([[2.0, 0.0], [0.0, 2.0]], dtype=torch.float64) @ code
-    vertices, triangles = marched(lambda p: field(p, radii), 12.0)
+    vertices, triangles = marched(lambda p: field(p, radii))
     surface = differentiable_surface(lambda p: field(p, radii), vertices, [radii])
     (found,) = torch.autograd.grad(volume(surface, triangles), code)
     known = [2 * 2 * np.pi**2 * 0.2**2, 2 * 4 * np.pi**2 * 0.5 * 0.2]
@@ -132,3 +108,9 @@ def test_the_fast_mode_of_a_decoder_gives_the_surface_of_the_full_grid() -> None
         np.testing.assert_allclose(found[0], truth[0], atol=1e-4)
         assert len(truth[1]) > 2000
     assert fast.evaluations < 3 * 25**3 < slow.evaluations / 2
+
+
+def test_the_benchmark_of_the_adjoint_finds_it_close() -> None:
+    for figure in measure_adjoint():
+        assert all(float(word) < 100 * CLOSE for word in re.findall(r"([\d.e-]+) %", figure.value))
+        assert figure.reach == "2 %"

@@ -10,7 +10,7 @@ from backend.commands.parser import Parser, choice, seconds, whole_number
 
 PARTS = (
     "quality", "surfaces", "correspondence", "presets", "speed", "distance-fields", "one-lipschitz", "shape-space",
-    "memory",
+    "mesh-sdf", "single-view", "memory",
 )  # fmt: skip
 
 
@@ -40,12 +40,14 @@ def run(arguments: argparse.Namespace) -> int:
     from backend.commands.bench.correspondence import measure_correspondence
     from backend.commands.bench.distance_fields import measure_distance_fields
     from backend.commands.bench.extraction import measure_extraction
+    from backend.commands.bench.mesh_sdf import measure_mesh_sdf
     from backend.commands.bench.one_lipschitz import measure_one_lipschitz
     from backend.commands.bench.pairs import SHIPPED, find_pairs
     from backend.commands.bench.presets import measure_presets, presets_table
     from backend.commands.bench.quality import measure_pair, quality_table
     from backend.commands.bench.scale import measure_memory
     from backend.commands.bench.shape_space import measure_spaces
+    from backend.commands.bench.single_view import measure_single_view
     from backend.commands.bench.speed import measure_baking, measure_start, measure_streaming
     from backend.commands.bench.surfaces import measure_surfaces, surfaces_table
     from backend.commands.bench.table import document, figures_table
@@ -86,6 +88,10 @@ def run(arguments: argparse.Namespace) -> int:
         if "shape-space" in arguments.parts:
             pairs = find_pairs(arguments.data, arguments.pairs)
             sections["shape-space"] = measure_spaces(pairs, progress.note)
+        if "mesh-sdf" in arguments.parts:
+            sections["mesh-sdf"] = measure_mesh_sdf(find_pairs(arguments.data, arguments.pairs), progress.note)
+        if "single-view" in arguments.parts:
+            sections["single-view"] = measure_single_view(progress.note)
         if "memory" in arguments.parts:
             progress.note("memory")
             sections["memory"] = figures_table("Peak memory of `morph`", measure_memory(arguments.million))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,9 +12,8 @@ from typing import Any, Final
 import numpy as np
 
 from backend.commands.bench.pairs import find_pairs
+from backend.commands.bench.process import run_command
 from backend.commands.bench.table import markdown_table, number
-from backend.commands.parser import CommandError
-from backend.environment import environment
 from backend.geometry.arrays import Float64
 from backend.geometry.io import read_mesh
 from backend.geometry.sampling import sample_surface
@@ -102,13 +99,8 @@ def _fitted(case: Case, folder: Path, note: Callable[[str], None]) -> dict[str, 
     """The report of one fit, measured against the truth."""
     note(f"{case.name}: {case.method}, {case.mode}, seed {case.seed}")
     out = folder / "out"
-    command = ["fit", str(case.path), "--method", case.method, "--mode", case.mode, "--seed", str(case.seed)]
-    command += ["--device", "cpu", "--out", str(out)]
-    ended = subprocess.run(
-        [sys.executable, "-m", "backend", *command], env=environment(), capture_output=True, text=True, check=False
-    )
-    if ended.returncode != 0:
-        raise CommandError(f"{case.name}: {ended.stderr.strip().splitlines()[-1]}")
+    options = ["--method", case.method, "--mode", case.mode, "--seed", str(case.seed), "--device", "cpu"]
+    run_command("fit", case.path, *options, "--out", out)
     report: dict[str, Any] = json.loads((out / "report.json").read_text(encoding="utf-8"))
     if case.truth is not None:
         report["metrics"] = measure(read_field(out / "field.safetensors"), read_shape(case.truth))

@@ -1,8 +1,9 @@
-"""``morph`` as a process of its own, for measuring: what it reports and the frames it leaves."""
+"""Commands as processes of their own, for measuring: how long they take, what ``morph`` reports and leaves."""
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -38,9 +39,24 @@ def run_morph(pair: BenchPair, out: Path, options: Sequence[str]) -> Morphed | R
     command += [*options, *(["--correspondence", str(pair.table)] if pair.table else [])]
     ended = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
     if ended.returncode != 0:
-        said = ended.stderr.strip().splitlines()[-1].removeprefix("tweenfield: error: ")
+        said = _last_words(ended)
         if ended.returncode == 2 and pair.table is None:
             return Refused(said)
         raise CommandError(f"{pair.name}: {said}")
     report = json.loads((out / "report.json").read_text(encoding="utf-8"))
     return Morphed(report, [read_mesh(path) for path in sorted(out.glob("frame_*.ply"))])
+
+
+def run_command(*arguments: str | Path) -> float:
+    """Runs ``python -m backend``; the CPU seconds that it took. Raises ``CommandError`` with its last words."""
+    before = os.times()
+    command = [sys.executable, "-m", "backend", *map(str, arguments)]
+    ended = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
+    if ended.returncode != 0:
+        raise CommandError(f"{arguments[0]}: {_last_words(ended)}")
+    after = os.times()
+    return after.children_user + after.children_system - before.children_user - before.children_system
+
+
+def _last_words(ended: subprocess.CompletedProcess[str]) -> str:
+    return ended.stderr.strip().splitlines()[-1].removeprefix("tweenfield: error: ")

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
+from backend.commands.bench.process import run_command
 from backend.commands.bench.shapes import torus_pair
 from backend.commands.bench.table import Figure
-from backend.commands.parser import CommandError
-from backend.environment import environment
 from backend.geometry.io import write_ply
 
 
@@ -29,11 +26,10 @@ def _measure(size: tuple[int, int], reach: str) -> Figure:
         folder = Path(name)
         write_ply(folder / "source.ply", source)
         write_ply(folder / "target.ply", target)
-        command = [sys.executable, "-m", "backend", "morph", str(folder / "source.ply"), str(folder / "target.ply")]
-        command += ["--out", str(folder / "out"), "--preset", "draft", "--frames", "5"]
-        ended = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
-        if ended.returncode != 0:
-            raise CommandError(f"morph of {source.n_vertices:,} vertices: {ended.stderr.strip().splitlines()[-1]}")
+        run_command(
+            *("morph", folder / "source.ply", folder / "target.ply"),
+            *("--out", folder / "out", "--preset", "draft", "--frames", "5"),
+        )
         report = json.loads((folder / "out" / "report.json").read_text(encoding="utf-8"))
     seconds = sum(phase["seconds"] for phase in report["phases"].values())
     value = f"{report['peak_memory_bytes'] / 1e9:.2f} GB ({seconds:.0f} s)"

@@ -34,6 +34,8 @@ TITLES = {
     "distance-fields": "Distance fields",
     "one-lipschitz": "1-Lipschitz networks",
     "shape-space": "Shape spaces",
+    "mesh-sdf": "MeshSDF",
+    "single-view": "Single view",
     "memory": "Peak memory",
 }  # of each part's section, its first words
 
