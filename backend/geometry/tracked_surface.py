@@ -15,7 +15,7 @@ from backend.geometry.dual_octree import CORNERS
 from backend.geometry.isosurface import BATCH, CLEARANCE, Function, Grid, finite, kept_clear
 from backend.geometry.triangles import parts
 
-REFRESH = 20  # extractions: of 64 cells a side they then cost a fourteenth of as many whole grids
+REFRESH = 32  # extractions
 
 
 class TrackedSurface:
@@ -25,8 +25,8 @@ class TrackedSurface:
     evaluated. Otherwise only the corners of the cells that the last surface crossed are. Where one has changed its
     side, the cells around it that are crossed now follow, and so on: since the kept signs of neighbours differ nowhere
     but at such cells, all cells crossed by a surface that was known are found, however far it has moved, and all their
-    corners are new. Only a part that is born apart from all others waits for the next look at the whole grid, which
-    comes at once where parts have met, come apart or gone.
+    corners are new. Only a part that is born apart from all others waits for the next look at the whole grid. That comes
+    at once where there are fewer parts than before: one may have leapt to where nothing was.
 
     Beyond the grid everything is outside, as for ``extract``.
     """
@@ -52,9 +52,10 @@ class TrackedSurface:
             return self.whole(values)
         since, self._since = self._since, 0  # if the function fails on the way, nothing is known any more
         mesh = self._followed(values)
-        if parts(len(mesh[0]), mesh[1])[0] != self._parts:
+        found = parts(len(mesh[0]), mesh[1])[0]
+        if found < self._parts:
             return self.whole(values)
-        self._since = since + 1
+        self._since, self._parts = since + 1, found
         return mesh
 
     def whole(self, values: Function) -> tuple[Float64, Int64]:
