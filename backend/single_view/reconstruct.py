@@ -50,6 +50,8 @@ def reconstruct(
 ) -> Reconstructed:
     """Raises ``SettingError`` where the image, or the camera, shows no shape that the model knows."""
     check_image(image)
+    if camera is not None and len(camera) != 1:
+        raise SettingError(f"the camera has {len(camera)} views; give the one that the image is seen by")
 
     def show(surface: Surface) -> None:
         run.preview(lambda: MeshData.from_triangles(turned_back(surface[0], model.up), surface[1]))
@@ -77,10 +79,14 @@ def reconstruct(
     with run.phase("extracting"):
         first = surface_at(model, code, resolution, run)
         last = surface_at(model, end, resolution, run) if refine else first
+    if not len(first[1]) or not len(last[1]):
+        raise SettingError(
+            f"with {resolution} cells along the longest side nothing is left of so thin a shape; raise the resolution"
+        )
     report |= {"iou_before": iou(first, alpha, inward), "iou": iou(last, alpha, inward)}
     outward = turned(frame.whole(inward, image), turned_up(AXES, model.up))
     raw = turned_back(first[0], model.up), first[1]
-    return Reconstructed(turned_back(last[0], model.up), last[1], raw, code.double().cpu().numpy(), outward, report)
+    return Reconstructed(turned_back(last[0], model.up), last[1], raw, code.cpu().double().numpy(), outward, report)
 
 
 @torch.no_grad()
@@ -103,7 +109,7 @@ def _encoded(model: SingleViewModel, image: Pixels, run: Run) -> tuple[Tensor, V
         raise SettingError(
             "the model has no surface for this image; it must show a shape of the kind that the model was trained on"
         )
-    return codes[0], None if told is None else View.of_told(told[0].double().cpu().numpy()), surface
+    return codes[0], None if told is None else View.of_told(told[0].cpu().double().numpy()), surface
 
 
 def turned(camera: Camera, axes: Float64) -> Camera:

@@ -10,6 +10,8 @@ from backend.fields.deep_sdf import DeepSdfShape
 from backend.methods.settings import setting
 from protocol.settings import SettingError
 
+HALVED = 8  # times smaller the last stage of the encoder is than its stem; of one pixel alone no norm can be taken
+
 
 @dataclass(frozen=True)
 class SingleViewSettings:
@@ -47,6 +49,13 @@ class SingleViewSettings:
     refine_known: bool = setting(True, "Refine along the axes in which the trained shapes differ, in their deviations")
     refine_weight: float = setting(0.0, "Weight of the code's way from where it began", minimum=0.0, maximum=1e3)
     keep_every: int = setting(500, "Steps between two checkpoints", minimum=1, maximum=1_000_000, unit="steps")
+
+    def __post_init__(self) -> None:
+        if self.image <= HALVED * self.stem_stride:
+            raise SettingError(
+                f"an image of {self.image} pixels is less than 2 after an encoder whose stem has the stride "
+                f"{self.stem_stride}; raise image above {HALVED * self.stem_stride}, or lower stem_stride"
+            )
 
     @property
     def decoder(self) -> DeepSdfShape:

@@ -46,8 +46,7 @@ def find_view(surface: Surface, alpha: Tensor, told: View | None, run: Run) -> F
     side = alpha.shape[0]
     small = torch.nn.functional.interpolate(alpha[None, None], size=(TRIED, TRIED), mode="area")[0, 0]
     views = list(_near(told)) if told is not None else list(_around())
-    positions, triangles = (torch.from_numpy(part).to(alpha.device) for part in surface)
-    positions = positions.to(alpha)
+    positions, triangles = torch.from_numpy(surface[0]).to(alpha), torch.from_numpy(surface[1]).to(alpha.device)
     best: tuple[float, int] = (-1.0, 0)
     for start in range(0, len(views), BATCH):
         run.progress(start, len(views))
@@ -62,10 +61,14 @@ def find_view(surface: Surface, alpha: Tensor, told: View | None, run: Run) -> F
 
 
 def fitted(camera: Camera, positions: Float64, alpha: Tensor) -> Camera:
-    """One view, with the focal length and centre by which the box of a shape [V, 3] is that of what an image shows."""
+    """One view, with the focal length and centre by which the box of a shape [V, 3] is that of what an image shows.
+
+    Lines that became thinner than a pixel cover none of them by half; then what is covered most counts.
+    """
     points = torch.from_numpy(positions)
     flat = camera.project(camera.place(points))[0].numpy()
-    low, high = box_of(alpha.cpu().numpy() >= INSIDE / 255.0)
+    coverage = alpha.cpu().numpy()
+    low, high = box_of(coverage >= INSIDE / 255.0 * coverage.max())
     scale = float((high - low).max() / np.ptp(flat, axis=0).max())
     focal = camera.focal * scale
     middle = (flat.min(axis=0) + flat.max(axis=0)) / 2 - camera.centre[0]

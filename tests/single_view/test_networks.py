@@ -54,6 +54,15 @@ def test_a_preset_that_is_not_there() -> None:
         preset("quick", 10)
 
 
+def test_images_too_small_for_the_encoder_are_refused() -> None:
+    for stride in (1, 2, 4):
+        fewest = preset("fast", 10, {"image": 8 * stride + 1 if stride > 1 else 16, "stem_stride": stride})
+        codes, _ = SingleViewNetwork(fewest).seen(torch.zeros(1, fewest.image, fewest.image, 4, dtype=torch.uint8))
+        assert codes.shape == (1, fewest.latent)
+    with pytest.raises(SettingError, match="raise image above 16, or lower stem_stride"):
+        preset("fast", 10, {"image": 16})
+
+
 def test_distances_count_up_to_the_clamp_and_teach_beyond_it() -> None:
     known = torch.tensor([0.3, 0.3, -0.3, 0.02, -0.3])
     found = torch.tensor([0.2, -0.2, -0.5, 0.5, 0.4], requires_grad=True)

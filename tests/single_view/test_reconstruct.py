@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from backend.geometry.metrics import topology
-from backend.rendering.camera import Camera, OrbitCamera
+from backend.rendering.camera import Camera, OrbitCamera, stack
 from backend.single_view.layout import Instance, read_image
 from backend.single_view.metrics import Trained, measured, normal_consistency, scores_of
 from backend.single_view.model import SingleViewModel, model_of, read_model, write_model
@@ -124,6 +124,10 @@ def test_a_camera_that_looks_away_is_refused(model: SingleViewModel, instances: 
     away = Camera(np.diag([1.0, -1.0, -1.0, 1.0]) @ camera.world_to_camera, camera.focal, camera.centre, 64, 64)
     with pytest.raises(SettingError, match="looks away"):
         reconstruct(model, image, Run(), camera=away)
+    with pytest.raises(SettingError, match="has 2 views"):
+        reconstruct(model, image, Run(), camera=stack([camera, camera]))
+    with pytest.raises(SettingError, match="raise the resolution"):
+        reconstruct(model, image, Run(), resolution=1, refine=False)
     with pytest.raises(SettingError, match="transparent everywhere"):
         reconstruct(model, np.zeros_like(image), Run())
     with pytest.raises(SettingError, match="no alpha"):

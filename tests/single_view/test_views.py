@@ -154,6 +154,17 @@ def test_the_camera_of_an_image_is_found() -> None:
     assert anywhere.view.azimuth == pytest.approx(70.0, abs=8.0)
 
 
+def test_lines_thinner_than_a_pixel_have_a_box() -> None:
+    """None of the pixels is covered by half, as of a thin shape in a large image."""
+    mesh, _ = limbs(3)
+    alpha = torch.zeros(64, 64)
+    alpha[10:50, 20] = 0.1
+    camera = fitted(View(70.0, 22.0, 0.8).camera(64), mesh.positions() / 6.0, alpha)
+    flat = camera.project(camera.place(torch.from_numpy(mesh.positions() / 6.0)))[0]
+    assert float(np.ptp(flat.numpy(), axis=0).max()) == pytest.approx(40.0)
+    np.testing.assert_allclose((flat.amin(dim=0) + flat.amax(dim=0)) / 2.0, [20.5, 30.0], atol=1e-9)
+
+
 def test_frames_with_z_upwards() -> None:
     points = np.random.default_rng(0).normal(size=(6, 3))
     np.testing.assert_array_equal(turned_back(turned_up(points, "z"), "z"), points)
