@@ -6,7 +6,7 @@ a few. Where and why this differs is argued in docs/METHODS.md.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -111,8 +111,8 @@ class MeshSdf(Method):
         return restored_latent(source, arrays, values)
 
 
-def _train(decoder: Decoder, shapes: list[Shape], length: float, run: Run, preview: Any) -> None:
-    """Every pose and, between neighbours in time, the way from one to the next."""
+def _train(decoder: Decoder, shapes: list[Shape], length: float, run: Run, preview: Callable[[], Any]) -> None:
+    """Every pose and, between neighbours in time, the way from one to the next; the decoder's unit is ``length``."""
     rng = np.random.default_rng(run.seed)
     settings, form = decoder.settings, decoder.settings.form
     legs = [(k, k + 1) for k in range(len(shapes) - 1)]

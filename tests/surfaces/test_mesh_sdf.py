@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
@@ -80,7 +81,7 @@ def test_samples_are_exact_distances_in_a_ball(data: TrainingData) -> None:
 
 
 def test_an_open_sheet_has_no_samples() -> None:
-    with pytest.raises(MeshError, match="no inside"):
+    with pytest.raises(MeshError, match="sheet: the shape has no inside"):
         of_shapes([("sheet", shape_of(grid(4, 4)))], seed=0)
 
 
@@ -142,11 +143,13 @@ def test_a_training_that_goes_on_ends_at_the_same_weights_twice(
     data: TrainingData, tmp_path: Path, dropout: float
 ) -> None:
     def going_on(name: str) -> DecoderModel:
-        model = begun(data, steps=20, dropout=dropout, between=0)
-        train_decoder(model.decoder, data.samples, Run(seed=3), Checkpoints(tmp_path / name, 10))
-        model = begun(data, steps=20, dropout=dropout, between=0)
+        model = begun(data, steps=20, dropout=dropout, between=16)
+        between = data.between(model.decoder.settings, every_pair(2), 3, torch.device("cpu"))
+        train_decoder(model.decoder, data.samples, Run(seed=3), Checkpoints(tmp_path / name, 10), between=between)
+        model = begun(data, steps=20, dropout=dropout, between=16)
         start = checkpoint_named(tmp_path / name, "10")
-        train_decoder(model.decoder, data.samples, Run(seed=3), Checkpoints(tmp_path / name, 10, start))
+        checkpoints = Checkpoints(tmp_path / name, 10, start)
+        train_decoder(model.decoder, data.samples, Run(seed=3), checkpoints, between=between)
         return model
 
     one, two = going_on("one"), going_on("two")
@@ -172,6 +175,13 @@ def test_a_target_that_is_not_seen_is_refused(trained: DecoderModel, data: Train
         silhouette_of((positions + np.array([50.0, 0.0, 0.0]), triangles), CAMERA)
     with pytest.raises(SettingError, match="silhouette is empty"):
         descend(trained, 0, torch.zeros(1, 96, 96), CAMERA, Run())
+
+
+def test_a_surface_that_is_gone_is_told(trained: DecoderModel) -> None:
+    decoder = deepcopy(trained.decoder)
+    decoder.network.layers[-1].bias.data.fill_(3.0)  # outside everywhere
+    with pytest.raises(SettingError, match="the surface is gone after 0 steps"):
+        descend(replace(trained, decoder=decoder), 0, torch.ones(1, 96, 96), CAMERA, Run(), cells=16)
 
 
 def test_the_published_presets() -> None:

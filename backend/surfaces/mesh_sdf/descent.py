@@ -89,8 +89,7 @@ def descend(
             began, cpu = time.monotonic(), time.process_time()
             values = model.values_at(code)
             positions, triangles = tracked.whole(values) if full_grid else tracked.extract(values)
-            if not len(triangles):
-                raise SettingError(f"the surface is gone after {step} steps; train the decoder longer")
+            _check(triangles, step)
             vertices = torch.as_tensor(positions, dtype=torch.float32, device=code.device)
             moved = differentiable_surface(lambda points: network(points, code), vertices, [code])
             (gradient,) = torch.autograd.grad(_loss(moved, triangles, wanted, camera), [code])
@@ -111,6 +110,7 @@ def _measure(
     found: Descent, step: int, model: DecoderModel, code: Tensor, wanted: Tensor, camera: Camera, grid: Grid
 ) -> None:
     positions, triangles = TrackedSurface(grid).whole(model.values_at(code))
+    _check(triangles, step)
     looks = topology(len(positions), triangles)
     vertices = torch.as_tensor(positions, dtype=torch.float32, device=code.device)
     found.iterations.append(step)
@@ -119,8 +119,13 @@ def _measure(
     found.euler.append(looks["vertices"] - looks["faces"] // 2)
     found.components.append(looks["components"])
     found.codes.append(code.detach().cpu().tolist())
-    if len(triangles):
-        found.meshes.append(MeshData.from_triangles(positions, triangles))
+    found.meshes.append(MeshData.from_triangles(positions, triangles))
+
+
+def _check(triangles: Int64, step: int) -> None:
+    """Raises ``SettingError`` where a surface with triangles [T, 3] has none."""
+    if not len(triangles):
+        raise SettingError(f"the surface is gone after {step} steps; train the decoder longer")
 
 
 def _loss(vertices: Tensor, triangles: Int64, wanted: Tensor, camera: Camera) -> Tensor:

@@ -51,12 +51,11 @@ def train_decoder(
             if settings.dropout > 0.0:
                 torch.manual_seed(int(rng.integers(2**31)))
             found = decoder.values(given[:, :3], codes)
+            away = None if between is None else between.loss(decoder, step, generator)
         loss: Tensor = clamped_difference(found, given[:, 3], settings.clamp, published=settings.published_clamp)
         weight = settings.code_weight * min(1.0, step // per_epoch / settings.ramp)
         loss = loss + weight * codes.norm(dim=1).mean()
-        if between is not None:
-            loss = loss + between.loss(decoder, step, generator)
-        return loss
+        return loss if away is None else loss + away
 
     decoder.train()
     try:

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from backend.geometry.arrays import Float64
 from backend.geometry.shape import Shape, UnitFrame
 from backend.surfaces.known_mesh import KnownMesh
 from backend.surfaces.mesh_sdf.between import Between
@@ -71,10 +70,13 @@ def of_shapes(
             check(number, len(shapes))
 
         looked()
-        rng = np.random.default_rng((seed, 0, number))
-        mesh = _known(name, frame.enter(shape.points), shape)
-        found.append(samples_of(mesh, places_around(mesh, rng), looked))
-        test.append(samples_of(mesh, places_around(mesh, np.random.default_rng((seed, 1, number)), TEST), looked))
+        rngs = [np.random.default_rng((seed, part, number)) for part in (0, 1)]
+        try:
+            mesh = KnownMesh(frame.enter(shape.points), shape.triangles)
+            found.append(samples_of(mesh, places_around(mesh, rngs[0]), looked))
+            test.append(samples_of(mesh, places_around(mesh, rngs[1], TEST), looked))
+        except MeshError as error:
+            raise MeshError(f"{name}: {error}") from error
         meshes.append(mesh)
     return TrainingData(tuple(name for name, _ in shapes), tuple(frames), tuple(found), tuple(test), tuple(meshes))
 
@@ -86,11 +88,3 @@ def of_files(files: Sequence[tuple[str, Path]], check: Check = lambda step, step
         check(number, len(files))
         found.append((read_side(path, "pos"), read_side(path, "neg")))
     return TrainingData(tuple(name for name, _ in files), (IDENTITY,) * len(files), tuple(found))
-
-
-def _known(name: str, positions: Float64, shape: Shape) -> KnownMesh:
-    assert shape.triangles is not None
-    try:
-        return KnownMesh(positions, shape.triangles)
-    except MeshError as error:
-        raise MeshError(f"{name}: {error}") from error
