@@ -15,6 +15,7 @@ from backend.guidance.lattice import Lattice
 from backend.guidance.layer import Layer
 from backend.methods.carried_pair import CarriedPair
 from backend.methods.field_morph import MovingField
+from protocol.settings import SettingError
 
 ROOM = 0.02  # of the longest side of the box around the surface at the layer's time, around it
 FRAGMENT = 0.03  # share of the area: a smaller part is no part of a shape that is in one piece at both ends
@@ -53,8 +54,8 @@ class GuidedField(MovingField):
     """
 
     def __init__(self, base: MovingField, layer: Layer) -> None:
-        assert layer.back is not None
-        assert layer.added is not None
+        if layer.back is None or layer.added is None:
+            raise SettingError("a layer of the morph is of one that keeps the source's own faces")
         self.carried: CarriedPair = GuidedPair(base.carried, layer)
         self._base = base
         self._layer = layer

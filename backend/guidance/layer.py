@@ -57,6 +57,9 @@ class Layer:
     @staticmethod
     def restored(arrays: Mapping[str, NDArray[Any]], values: Mapping[str, Any]) -> Layer:
         """The layer whose ``state()`` was ``arrays`` and ``values``. Raises ``SettingError`` for any others."""
+        time, start, end = (float(values[name]) for name in ("time", "start", "end"))
+        if not start < time < end:
+            raise SettingError(f"a layer of the time {time:g} is there from {start:g} to {end:g}")
         lattices = {}
         for name, facts in values["lattices"].items():
             coefficients = np.asarray(arrays[name], np.float32)
@@ -66,9 +69,9 @@ class Layer:
         forth = tuple(lattices[f"forth.{number}"] for number in range(sum("forth" in name for name in lattices)))
         rest = {name: np.asarray(arrays[name], np.float64) for name in ("code", "low", "high") if name in arrays}
         return Layer(
-            time=float(values["time"]),
-            start=float(values["start"]),
-            end=float(values["end"]),
+            time=time,
+            start=start,
+            end=end,
             forth=forth,
             back=lattices.get("back"),
             added=lattices.get("added"),

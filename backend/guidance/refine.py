@@ -5,6 +5,7 @@ from __future__ import annotations
 import time as clock
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -63,7 +64,7 @@ def refine(morph: Morph, time: float, views: Sequence[View], settings: RefineSet
     base, layers = (morph.base, morph.layers) if isinstance(morph, GuidedMorph) else (morph, ())
     guided = GuidedMorph(base, layers)
     with run.phase("looking"):
-        before = guided.frame(time)
+        before = _frame(guided, time, run)
         if not before.n_vertices:
             raise SettingError("the frame is empty, so there is nothing to match; choose another frame")
         positions = before.positions()
@@ -71,12 +72,13 @@ def refine(morph: Morph, time: float, views: Sequence[View], settings: RefineSet
         agreed = _agreements(before, views)
     start, end = window(time, [layer.time for layer in layers], settings.reach)
     with run.phase("matching the outline"):
-        match = _Match(guided, time, [view.relative_to(base.source.origin) for view in views], settings, run)
+        match = _Match(guided, before, [view.relative_to(base.source.origin) for view in views], settings, run)
         layer = match.layer(Layer(time, start, end))
-        result: Morph = GuidedMorph(base, [*layers, layer])
+        matched = GuidedMorph(base, [*layers, layer])
     with run.phase("measuring"):
-        after = result.frame(time)
+        after = _frame(matched, time, run)
         agrees = _agreements(after, views)
+    result: Morph = matched
     if sum(agrees) <= sum(agreed):  # as where the frame matches already, or there was no time
         result, after, agrees = morph, before, agreed
     warnings = list(_warnings(base, agrees))
@@ -99,11 +101,11 @@ class _Match:
     """One match, with what is told of it meanwhile."""
 
     def __init__(
-        self, morph: GuidedMorph, time: float, views: Sequence[View], settings: RefineSettings, run: Run
+        self, morph: GuidedMorph, frame: MeshData, views: Sequence[View], settings: RefineSettings, run: Run
     ) -> None:
         self.steps = 0
         self._morph = morph
-        self._time = time
+        self._frame = frame  # of the morph, as it is at the time of the layer
         self._views = views  # relative to the origin of the source
         self._settings = settings
         self._run = run
@@ -126,7 +128,7 @@ class _Match:
 
     def _moved(self, empty: Layer) -> Layer:
         """Of a morph that keeps the source's own faces."""
-        frame = self._morph.frame(self._time)
+        frame = self._frame
         origin = self._morph.source.origin
 
         def watch(places: Float64, loss: float) -> bool:
@@ -143,6 +145,14 @@ class _Match:
         self._run.progress(self.steps, 0, loss)
         self._run.preview(mesh)
         return self._run.seconds_left() > 0.0
+
+
+def _frame(morph: GuidedMorph, time: float, run: Run) -> MeshData:
+    """The frame at ``time``; a job that is cancelled meanwhile ends."""
+    whole, looked = morph.whole, count()
+    if isinstance(whole, FieldMorph):
+        whole = whole.checked(lambda: run.progress(next(looked), 0))
+    return whole.frame(time)
 
 
 def _agreements(frame: MeshData, views: Sequence[View]) -> list[float]:

@@ -78,20 +78,23 @@ class WarpFit:
         places, cell, full = self._places, self._size / level.cells, False
         lattice = Lattice.over(*box_around(places, 0.5 * cell / self._size), cell, 3)
         weights = lattice.weights(places)  # [V, K]
-        best_images: list[float] = []
+        agreements: list[float] = []
+
+        def steep(c: Float64) -> float:
+            return steepness(c.T.reshape(lattice.coefficients.shape), cell)
 
         def evaluate(c: Float64) -> tuple[float, Float64]:
             moved = torch.as_tensor(places + weights @ c, device=self.device).requires_grad_()
             images = objective.images(moved, self._faces)
             loss = objective(images)
             (pull,) = torch.autograd.grad(loss, moved)
-            best_images.append(objective.agreement([image.detach() for image in images]))
+            agreements.append(objective.agreement([image.detach() for image in images]))
             return float(loss.detach()), np.asarray(weights.T @ pull.cpu().numpy())
 
         def go_on(c: Float64, loss: float) -> bool:
             nonlocal full
-            full = steepness(c.T.reshape(lattice.coefficients.shape), cell) > STEEPEST
-            self._done = not self.watch(places + weights @ c, loss) or best_images[-1] >= ENOUGH
+            full = steep(c) > STEEPEST
+            self._done = not self.watch(places + weights @ c, loss) or agreements[-1] >= ENOUGH
             return not (full or self._done)
 
         def length(c: Float64) -> float:
@@ -100,6 +103,7 @@ class WarpFit:
         pace = Pace(level.first * self._pixel, LAST * self._pixel, self.steps)
         best = descend(np.zeros((weights.shape[1], 3)), evaluate, length, pace, go_on)
         if best.any():
+            best = best * STEEPEST / max(steep(best), STEEPEST)  # the last step may have gone too far
             self.moves.append(lattice.with_coefficients(best.T))
             self._places = places + self.moves[-1].at(places)
         return full

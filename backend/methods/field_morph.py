@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -87,6 +88,7 @@ class FieldMorph(Morph):
         self._largest_part = largest_part
         self.time_steps = field.carried.time_steps
         self._appearance = Appearance(source, target, field.carried)
+        self._check: Callable[[], None] = lambda: None
 
     def at_resolution(self, resolution: int, *, largest_part: bool = False) -> FieldMorph:
         return FieldMorph(self.source, self.target, self.field, resolution, largest_part)
@@ -94,6 +96,12 @@ class FieldMorph(Morph):
     def with_field(self, field: MovingField) -> FieldMorph:
         """The morph of the same meshes by another field."""
         return FieldMorph(self.source, self.target, field, self.resolution, self._largest_part)
+
+    def checked(self, check: Callable[[], None]) -> FieldMorph:
+        """The same morph, which calls ``check`` again and again while it extracts a frame; it may raise to stop."""
+        changed = copy(self)
+        changed._check = check
+        return changed
 
     def frames(self, times: Sequence[float]) -> Iterator[MeshData]:
         for t in times:
@@ -117,8 +125,13 @@ class FieldMorph(Morph):
 
     def _extracted(self, t: float) -> MeshData:
         grid = grid_over(*self.field.box(t), self.resolution).with_room()
+
+        def values(points: Float) -> Float:
+            self._check()
+            return self.field.values(points, t)
+
         positions, triangles = extract(
-            lambda points: self.field.values(points, t),
+            values,
             grid,
             slope=self.field.slope_at(t),
             finer=self.field.thin(t, self.resolution),

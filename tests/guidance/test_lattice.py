@@ -125,3 +125,5 @@ def test_a_layer_comes_back_from_its_state() -> None:
     arrays, values = layer.state()
     with pytest.raises(SettingError, match="lattice 'added'"):
         Layer.restored(arrays | {"added": arrays["back"]}, values)
+    with pytest.raises(SettingError, match=r"time 0\.5 is there"):
+        Layer.restored(arrays, values | {"start": 0.5})

@@ -15,7 +15,7 @@ from backend.guidance.objective import Objective
 from backend.guidance.refine import Refined, RefineSettings, refine
 from backend.guidance.view import View, close_up, covered
 from backend.methods.field_morph import FieldMorph
-from backend.training.run import Run
+from backend.training.run import Cancelled, Run
 from protocol.mesh import MeshData
 from tests.guidance.conftest import ball, camera, ellipse, growing_field, ring, same
 from tests.meshes import torus
@@ -119,6 +119,16 @@ def test_layers_come_back_from_their_states(base: FieldMorph, opened: Refined) -
     again = GuidedMorph(base, [Layer.restored(*layer.state()) for layer in opened.morph.layers])
     assert same(again, opened.morph, 0.5)
     assert same(again.at_resolution(24), opened.morph.at_resolution(24), 0.4)
+
+
+def test_it_is_cancelled_while_a_frame_is_extracted(base: FieldMorph) -> None:
+    told: list[tuple[str, int]] = []
+    run = Run(
+        on_progress=lambda phase, step, *rest: told.append((phase, step)), cancelled=lambda: ("looking", 2) in told
+    )
+    with pytest.raises(Cancelled):
+        refine(base, 0.5, [ellipse(1.5, 0.7)], SETTINGS, run)
+    assert told[-1] == ("looking", 2)
 
 
 def test_a_frame_that_matches_already_is_left_as_it_is(base: FieldMorph) -> None:

@@ -9,6 +9,8 @@ from backend.checkpoint import morph_from_bytes, morph_to_bytes, refined_to_byte
 from backend.guidance.guided_morph import GuidedMorph
 from backend.guidance.refine import Refined, RefineSettings, refine
 from backend.guidance.view import covered, iou
+from backend.guidance.warp import STEEPEST
+from backend.guidance.warp_fit import steepness
 from backend.methods.method import Morph
 from backend.pipeline import bake
 from backend.rendering.camera import Camera
@@ -109,6 +111,17 @@ def test_a_mask_far_off_still_pulls(grown) -> None:
     found = refine(grown[0].morph, 0.5, [away], RefineSettings(), Run())
     assert found.report["views"][0]["iou_before"] < 0.15
     assert found.report["views"][0]["iou"] >= 0.97
+
+
+def test_no_displacement_is_too_steep_however_coarse_the_mask(grown) -> None:
+    fine = ellipse(1.6, 0.5)
+    coarse = View(fine.mask.reshape(16, 8, 16, 8).mean(axis=(1, 3)), fine.camera.resized(16, 16))
+    found = refine(grown[0].morph, 0.5, [coarse], RefineSettings(steps=8), Run())
+    assert isinstance(found.morph, GuidedMorph)
+    (layer,) = found.morph.layers
+    assert layer.forth
+    steep = [steepness(move.coefficients.astype(np.float64), move.cell) for move in layer.forth]
+    assert max(steep) <= 1.0001 * STEEPEST
 
 
 def test_frames_of_constant_speed_stay_at_their_times(grown, matched: Refined) -> None:
