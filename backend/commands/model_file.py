@@ -8,12 +8,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backend.commands.output import check_file
-from backend.commands.parser import CommandError
+from backend.commands.parser import CommandError, Parser, seconds, whole_number
 
 if TYPE_CHECKING:
     from backend.training.checkpoints import Checkpoints
 
 BEGUN = "begun.safetensors"  # beside the checkpoints: the model before its training
+
+
+def add_training(parser: Parser, result: str) -> None:
+    """The options of every training; ``result`` is what its help calls the file or folder that it leaves."""
+    add = parser.add_argument
+    add("--seconds", type=seconds, metavar="S", help="time of this training; default: until its steps are done")
+    add("--resume", action="store_true", help=f"go on with the training that left {result}; its settings stay")
+    add("--checkpoint", metavar="N", help="go on from the state after N steps, or from the latest")
+    add("--steps", type=whole_number(1, 100_000_000), metavar="N", help="steps instead of the preset's")
+    add("--seed", type=whole_number(0, 2**31 - 1), default=0, metavar="N", help="default 0")
+    add("--force", action="store_true", help=f"replace an earlier {result} and its checkpoints")
+    add("--device", default="cpu", metavar="D", help="cpu (default), cuda, mps or auto")
 
 
 def check_model(out: Path, folder: Path, resumed: bool, force: bool) -> None:

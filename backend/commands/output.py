@@ -50,8 +50,7 @@ def output_folder(out: Path, force: bool = False, kind: Kind = RESULT) -> Iterat
     ``force``, and then a file is only ever replaced by one of its own name.
     """
     check_output(out, force, kind=kind)
-    created = _missing_parents(out)
-    try:
+    with _gone_if_empty(_missing_parents(out)):
         aside = _make_aside(out)
         try:
             with naming_output(out):
@@ -59,8 +58,24 @@ def output_folder(out: Path, force: bool = False, kind: Kind = RESULT) -> Iterat
                 _put_in_place(aside.folder, out, kind)
         finally:
             aside.remove()
+
+
+@contextmanager
+def made_folder(out: Path) -> Iterator[None]:
+    """The folder ``out`` itself, made where there is none; an error that leaves it empty takes it away again."""
+    with _gone_if_empty([] if out.is_dir() else [out.absolute(), *_missing_parents(out)]):
+        with naming_output(out):
+            out.mkdir(parents=True, exist_ok=True)
+        yield
+
+
+@contextmanager
+def _gone_if_empty(folders: Sequence[Path]) -> Iterator[None]:
+    """After an error those of the folders that are empty are removed, in order."""
+    try:
+        yield
     except BaseException:
-        for folder in created:
+        for folder in folders:
             _remove_if_empty(folder)
         raise
 

@@ -62,7 +62,7 @@ def _base(name: str, journal: Journal) -> JobRecord:
     if base is None:
         raise WireError("unknown-job", f"the backend does not have job {name} any more; train it again")
     if base.kind not in _WITH_MORPH:
-        raise WireError("unknown-job", f"job {name} is a {base.kind}, which has no morph")
+        raise WireError("unknown-job", f"job {name} is a {base.kind}, which has no morph; name the job of a morph")
     if base.state != "done":
         raise WireError("unknown-job", f"job {name} is {base.state}; only a job that is done has a morph")
     return base

@@ -10,6 +10,7 @@ import pytest
 
 from backend.cli import main
 from backend.commands import demo
+from backend.commands.output import made_folder
 from backend.commands.parser import Parser
 from backend.geometry.io import read_mesh, write_ply
 from backend.geometry.shape import Shape
@@ -72,6 +73,25 @@ def test_published_samples_are_trained_on(tmp_path: Path, capsys: pytest.Capture
     assert run("deep-sdf", "train", tmp_path, "--out", tmp_path / "again") == 2
     assert "it must have arrays pos and neg" in capsys.readouterr().err
     assert not (tmp_path / "again").exists()
+
+
+def interrupted(out: Path, file: str = "") -> None:
+    with made_folder(out):
+        assert out.is_dir()
+        if file:
+            (out / file).touch()
+        raise KeyboardInterrupt
+
+
+def test_an_interrupted_training_leaves_no_empty_folder(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    for name in ("new/out", "there"):
+        with pytest.raises(KeyboardInterrupt):
+            interrupted(tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == ["there"]
+    with pytest.raises(KeyboardInterrupt):
+        interrupted(tmp_path / "out", "kept")
+    assert (tmp_path / "out" / "kept").exists()
 
 
 def test_the_demonstration_leaves_steps_a_strip_and_a_report(meshes: Path) -> None:
