@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backend.commands.interrupt import Interrupt
-from backend.commands.model_file import BEGUN, begun_on_disk, check_model
-from backend.commands.output import naming_output
-from backend.commands.parser import CommandError, Parser, choice, seconds, whole_number
+from backend.commands.model_file import BEGUN, add_training, begun_on_disk, check_model
+from backend.commands.output import made_folder, naming_output
+from backend.commands.parser import CommandError, Parser, choice
 from backend.commands.progress import Progress, duration
 from backend.commands.shape_space.shapes import shapes_in
 
@@ -32,9 +32,6 @@ def add_arguments(parser: Parser) -> None:
     add = parser.add_argument
     add("folder", type=Path, metavar="FOLDER", help=f"meshes as they lie together, or one with {SAMPLES}/…/NAME.npz")
     add("--out", type=Path, required=True, metavar="DIR", help=f"folder for {MODEL} and its checkpoints")
-    add("--seconds", type=seconds, metavar="S", help="time of this training; default: until its steps are done")
-    add("--resume", action="store_true", help="go on with the training in DIR; its settings stay")
-    add("--checkpoint", metavar="N", help="go on from the state after N steps, or from the latest")
     add(
         "--preset",
         type=choice(*PRESETS),
@@ -42,10 +39,7 @@ def add_arguments(parser: Parser) -> None:
         metavar="P",
         help="fast (default: minutes), paper (the published pair: hours) or paper-single-view (cars and chairs: weeks)",
     )
-    add("--steps", type=whole_number(1, 100_000_000), metavar="N", help="steps instead of the preset's")
-    add("--seed", type=whole_number(0, 2**31 - 1), default=0, metavar="N", help="default 0")
-    add("--force", action="store_true", help="replace an earlier training in DIR")
-    add("--device", default="cpu", metavar="D", help="cpu (default), cuda, mps or auto")
+    add_training(parser, "DIR")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -68,8 +62,8 @@ def run(arguments: argparse.Namespace) -> int:
         watch = Watch(progress, interrupt)
         work = Run(device=device, seed=arguments.seed, on_progress=progress)
         model, data, checkpoints = _begun(arguments, resumed, work)
-        arguments.out.mkdir(parents=True, exist_ok=True)
-        model = _trained(model, data, checkpoints, work, watch, arguments)
+        with made_folder(arguments.out):
+            model = _trained(model, data, checkpoints, work, watch, arguments)
         finished = not interrupt.asked
     sys.stdout.write(_summary(model, out, finished, time.process_time() - cpu))
     return 0 if finished else 130

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backend.commands.interrupt import Interrupt
-from backend.commands.model_file import BEGUN, begun_on_disk, check_model
+from backend.commands.model_file import BEGUN, add_training, begun_on_disk, check_model
 from backend.commands.output import naming_output
-from backend.commands.parser import CommandError, Parser, choice, seconds, whole_number
+from backend.commands.parser import CommandError, Parser, choice, whole_number
 from backend.commands.progress import Progress, duration
 from backend.commands.shape_space.shapes import split
 from backend.commands.single_view.dataset import up_of
@@ -31,14 +31,8 @@ def add_arguments(parser: Parser) -> None:
     add("--out", type=Path, required=True, metavar="MODEL", help="file for the model (.safetensors)")
     add("--split", type=Path, metavar="FILE", help='JSON, {"train": [names], "test": [names]} or nested lists of names')
     add("--hold-out", type=whole_number(0, 100_000), metavar="N", help="hold out N shapes, by chance; default a tenth")
-    add("--seconds", type=seconds, metavar="S", help="time of this training; default: until its steps are done")
-    add("--resume", action="store_true", help="go on with the training that left MODEL; its settings stay")
-    add("--checkpoint", metavar="N", help="go on from the state after N steps, or from the latest")
     add("--preset", type=choice("fast", "paper"), default="fast", metavar="P", help="fast (default) or paper (weeks)")
-    add("--steps", type=whole_number(1, 100_000_000), metavar="N", help="steps instead of the preset's")
-    add("--seed", type=whole_number(0, 2**31 - 1), default=0, metavar="N", help="default 0")
-    add("--force", action="store_true", help="replace an earlier MODEL and its checkpoints")
-    add("--device", default="cpu", metavar="D", help="cpu (default), cuda, mps or auto")
+    add_training(parser, "MODEL")
 
 
 def run(arguments: argparse.Namespace) -> int:
