@@ -25,8 +25,8 @@ class TrackedSurface:
     evaluated. Otherwise only the corners of the cells that the last surface crossed are. Where one has changed its
     side, the cells around it that are crossed now follow, and so on: since the kept signs of neighbours differ nowhere
     but at such cells, all cells crossed by a surface that was known are found, however far it has moved, and all their
-    corners are new. Only a part that is born apart from all others waits for the next look at the whole grid. That comes
-    at once where there are fewer parts than before: one may have leapt to where nothing was.
+    corners are new. Only a part that is born apart from all others waits for the next look at the whole grid, which
+    comes at once where there are fewer parts than before: one may have leapt to where nothing was.
 
     Beyond the grid everything is outside, as for ``extract``.
     """

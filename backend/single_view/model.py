@@ -16,7 +16,7 @@ from backend.geometry.arrays import Float64
 from backend.methods.state import load_weights, weights_of
 from backend.single_view.network import SingleViewNetwork
 from backend.single_view.settings import SingleViewSettings
-from backend.training.checkpoints import checkpoint_named, load_checkpoint
+from backend.training.checkpoints import checkpoint_named, checkpoints_of, load_checkpoint
 from protocol.settings import SettingError
 
 FORMAT = "tweenfield-single-view-1"
@@ -99,11 +99,6 @@ def read_model(path: Path, checkpoint: str | None = None) -> SingleViewModel:
 def shipped_model() -> SingleViewModel:
     """The one that comes with the program."""
     return read_model(SHIPPED)
-
-
-def checkpoints_of(path: Path) -> Path:
-    """The folder of the checkpoints of a model's file."""
-    return path.with_name(f"{path.name}.checkpoints")
 
 
 def model_of(content: bytes, name: str) -> SingleViewModel:

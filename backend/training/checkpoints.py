@@ -53,6 +53,11 @@ def load_checkpoint(path: Path, module: nn.Module, optimiser: Adam | None = None
         raise SettingError(f"{path}: not a checkpoint of this training ({error!r})") from error
 
 
+def checkpoints_of(path: Path) -> Path:
+    """The folder of the checkpoints of a model's file."""
+    return path.with_name(f"{path.name}.checkpoints")
+
+
 def checkpoints_in(folder: Path) -> list[Path]:
     """The files of a folder in the order of their steps; none where there is no folder."""
     return sorted((path for path in folder.glob("step_*.safetensors") if NAME.match(path.name)), key=step_of)

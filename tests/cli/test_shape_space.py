@@ -13,7 +13,8 @@ from backend.commands.parser import CommandError
 from backend.commands.shape_space.shapes import shapes_in, split
 from backend.geometry.io import read_mesh, write_ply
 from backend.surfaces.distance_field import read_field
-from backend.surfaces.space.model import checkpoints_of, read_space
+from backend.surfaces.space.model import read_space
+from backend.training.checkpoints import checkpoints_of
 from tests.cli.conftest import interrupt_when, start
 from tests.meshes import icosphere
 from tests.obj_file import write_obj

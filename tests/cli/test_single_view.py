@@ -14,7 +14,8 @@ from PIL import Image
 from backend.cli import main
 from backend.geometry.io import read_mesh, write_ply
 from backend.rendering.camera_file import read_camera
-from backend.single_view.model import checkpoints_of, read_model, write_model
+from backend.single_view.model import read_model, write_model
+from backend.training.checkpoints import checkpoints_of
 from tests.meshes import grid, icosphere, triangle_mesh
 
 AXES = ((1.0, 1.0, 1.0), (1.0, 1.0, 0.5), (0.5, 0.6, 1.0), (0.8, 1.0, 0.6))

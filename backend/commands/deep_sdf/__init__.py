@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import argparse
+from typing import Final
 
-from backend.commands.deep_sdf import train
 from backend.commands.parser import Parser
+from backend.commands.tasks import add_tasks, run_task
+
+TASKS: Final = {"train": "learn the decoder of a folder of meshes, or of published samples"}
 
 
 def add_arguments(parser: Parser) -> None:
-    tasks = parser.add_subparsers(dest="task", required=True, metavar="TASK", parser_class=Parser)
-    purpose = "learn the decoder of a folder of meshes, or of published samples"
-    train.add_arguments(tasks.add_parser("train", help=purpose, description=purpose[0].upper() + purpose[1:] + "."))
+    add_tasks(parser, __name__, TASKS)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    return train.run(arguments)
+    return run_task(__name__, arguments)

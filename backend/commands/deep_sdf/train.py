@@ -45,6 +45,7 @@ def add_arguments(parser: Parser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from backend.commands.watch import Watch
     from backend.device import choose_device, configure
+    from backend.training.checkpoints import checkpoints_of
     from backend.training.run import Run
 
     resumed = arguments.resume or arguments.checkpoint is not None
@@ -69,16 +70,11 @@ def run(arguments: argparse.Namespace) -> int:
     return 0 if finished else 130
 
 
-def checkpoints_of(path: Path) -> Path:
-    """The folder of the checkpoints of a decoder's file."""
-    return path.with_name(f"{path.name}.checkpoints")
-
-
 def _begun(arguments: argparse.Namespace, resumed: bool, work: Run) -> tuple[DecoderModel, TrainingData, Checkpoints]:
     """The model before its training, what it is trained on, and the checkpoints to begin with."""
     from backend.surfaces.mesh_sdf.model import DecoderModel, read_decoder
     from backend.surfaces.mesh_sdf.settings import preset
-    from backend.training.checkpoints import LATEST, Checkpoints, checkpoint_named
+    from backend.training.checkpoints import LATEST, Checkpoints, checkpoint_named, checkpoints_of
 
     folder = checkpoints_of(arguments.out / MODEL)
     if resumed:

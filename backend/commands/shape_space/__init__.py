@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 from typing import Final
 
 from backend.commands.parser import Parser
+from backend.commands.tasks import add_tasks, run_task
 
 TASKS: Final = {
     "train": "learn the space of a folder of shapes, or of a sequence",
@@ -18,12 +18,8 @@ TASKS: Final = {
 
 
 def add_arguments(parser: Parser) -> None:
-    tasks = parser.add_subparsers(dest="task", required=True, metavar="TASK", parser_class=Parser)
-    for name, purpose in TASKS.items():
-        own = tasks.add_parser(name, help=purpose, description=purpose[0].upper() + purpose[1:] + ".")
-        importlib.import_module(f"{__name__}.{name}").add_arguments(own)
+    add_tasks(parser, __name__, TASKS)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    status: int = importlib.import_module(f"{__name__}.{arguments.task}").run(arguments)
-    return status
+    return run_task(__name__, arguments)

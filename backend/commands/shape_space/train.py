@@ -40,7 +40,7 @@ def add_arguments(parser: Parser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from backend.commands.watch import Watch
     from backend.device import choose_device, configure
-    from backend.surfaces.space.model import checkpoints_of
+    from backend.training.checkpoints import checkpoints_of
     from backend.training.run import Run
 
     resumed = arguments.resume or arguments.checkpoint is not None
@@ -65,9 +65,9 @@ def _begun(
     """The space before its training, and the checkpoints to begin with."""
     import numpy as np
 
-    from backend.surfaces.space.model import ShapeSpace, checkpoints_of, read_space
+    from backend.surfaces.space.model import ShapeSpace, read_space
     from backend.surfaces.space.settings import preset
-    from backend.training.checkpoints import LATEST, Checkpoints, checkpoint_named
+    from backend.training.checkpoints import LATEST, Checkpoints, checkpoint_named, checkpoints_of
 
     names = [named.name for named in shapes]
     folder = checkpoints_of(arguments.out)

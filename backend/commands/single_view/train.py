@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     from backend.commands.watch import Watch
     from backend.device import choose_device, configure
     from backend.single_view.layout import instances_in
-    from backend.single_view.model import checkpoints_of
+    from backend.training.checkpoints import checkpoints_of
     from backend.training.run import Run
 
     resumed = arguments.resume or arguments.checkpoint is not None
@@ -65,10 +65,10 @@ def _begun(
     arguments: argparse.Namespace, instances: list[Instance], resumed: bool, work: Run
 ) -> tuple[SingleViewModel, Checkpoints]:
     """The model before its training, and the checkpoints to begin with."""
-    from backend.single_view.model import SingleViewModel, checkpoints_of, read_model
+    from backend.single_view.model import SingleViewModel, read_model
     from backend.single_view.settings import preset
     from backend.single_view.training import box_of_shapes
-    from backend.training.checkpoints import LATEST, Checkpoints, checkpoint_named
+    from backend.training.checkpoints import LATEST, Checkpoints, checkpoint_named, checkpoints_of
 
     names = [one.name for one in instances]
     folder = checkpoints_of(arguments.out)

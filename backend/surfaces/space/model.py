@@ -20,7 +20,7 @@ from backend.surfaces.distance_field import DistanceField
 from backend.surfaces.space.network import SpaceNetwork
 from backend.surfaces.space.settings import SpaceSettings
 from backend.surfaces.step_samples import BOX
-from backend.training.checkpoints import checkpoint_named, load_checkpoint
+from backend.training.checkpoints import checkpoint_named, checkpoints_of, load_checkpoint
 from protocol.settings import SettingError
 
 FORMAT = "tweenfield-space-1"
@@ -122,11 +122,6 @@ def read_space(path: Path, checkpoint: str | None = None) -> ShapeSpace:
 def shipped_space() -> ShapeSpace:
     """The one that comes with the program."""
     return read_space(SHIPPED)
-
-
-def checkpoints_of(path: Path) -> Path:
-    """The folder of the checkpoints of a space's file."""
-    return path.with_name(f"{path.name}.checkpoints")
 
 
 def space_of(content: bytes, name: str) -> ShapeSpace:
