@@ -13,14 +13,13 @@ from backend.geometry.arrays import Float64
 from backend.geometry.triangles import smallest_share
 from backend.guidance.lattice import Lattice
 from backend.guidance.layer import Layer
+from backend.guidance.warp import undone
 from backend.methods.carried_pair import CarriedPair
 from backend.methods.field_morph import MovingField
 from protocol.settings import SettingError
 
 ROOM = 0.02  # of the longest side of the box around the surface at the layer's time, around it
 FRAGMENT = 0.03  # share of the area: a smaller part is no part of a shape that is in one piece at both ends
-ROUNDS = 100  # of looking for what is moved to a place, at most
-EXACT = 1e-4  # cells of the lattice
 
 
 class Passage:
@@ -175,14 +174,5 @@ def _forth(passage: Passage, layer: Layer, points: Float64, t: float) -> Float64
 
 
 def sent(back: Lattice, points: Float64, share: float) -> Float64:
-    """The x [N, 3] for which x plus ``share`` of the displacement at x is ``points``, by damped insertion."""
-    pace = 1.0 / (1.0 + share * (back.stretch - 1.0))
-    found, active = points.copy(), np.arange(len(points))
-    for _ in range(ROUNDS):
-        if not len(active):
-            break
-        before = found[active]
-        step = points[active] - share * back.at(before) - before
-        found[active] = before + pace * step
-        active = active[np.abs(step).max(axis=1) > EXACT * back.cell]
-    return found
+    """The x [N, 3] for which x plus ``share`` of the displacement at x is ``points``, however steep it is."""
+    return undone(back, points, share, 1.0 / (1.0 + share * (back.stretch - 1.0)))

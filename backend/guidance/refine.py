@@ -170,7 +170,9 @@ def _warnings(base: Morph, agrees: Sequence[float]) -> list[str]:
     worst = min(agrees)
     if worst >= GOOD:
         return []
-    why = "outlines that no one shape can have at once are matched as far as possible"
+    why = "check that the camera is that of the mask, and that the mask is not drawn far away from the shape"
+    if len(agrees) > 1:
+        why = "outlines that no one shape can have at once are matched as far as possible"
     if isinstance(base, SurfaceMorph):
         why = (
             "a morph with the source's own faces cannot open or close holes, nor part: morph with the topology "

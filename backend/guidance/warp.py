@@ -10,7 +10,7 @@ from backend.geometry.arrays import Float64
 from backend.guidance.lattice import Lattice
 
 STEEPEST = 0.6  # of a displacement: what is moved by less is neither folded nor torn, and can be moved back
-ROUNDS = 40  # of moving back, at most
+ROUNDS = 100  # of moving back, at most
 EXACT = 1e-4  # cells of the lattice
 
 
@@ -33,14 +33,17 @@ class Warp:
         return points
 
 
-def undone(move: Lattice, points: Float64, share: float = 1.0) -> Float64:
-    """The points p [N, 3] for which p plus ``share`` of the displacement at p is ``points``, by repeated insertion."""
+def undone(move: Lattice, points: Float64, share: float = 1.0, pace: float = 1.0) -> Float64:
+    """The points p [N, 3] for which p plus ``share`` of the displacement at p is ``points``, by repeated insertion.
+
+    ``pace``: how much of each step is gone; below 1 where the displacement is steep.
+    """
     found, active = points.copy(), np.arange(len(points))
     for _ in range(ROUNDS):
         if not len(active):
             break
         before = found[active]
-        now = points[active] - share * move.at(before)
-        found[active] = now
-        active = active[np.abs(now - before).max(axis=1) > EXACT * move.cell]
+        step = points[active] - share * move.at(before) - before
+        found[active] = before + pace * step
+        active = active[np.abs(step).max(axis=1) > EXACT * move.cell]
     return found

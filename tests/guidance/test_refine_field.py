@@ -121,6 +121,15 @@ def test_layers_come_back_from_their_states(base: FieldMorph, opened: Refined) -
     assert same(again.at_resolution(24), opened.morph.at_resolution(24), 0.4)
 
 
+def test_a_mask_beside_the_shape_leaves_it_as_it_is(base: FieldMorph) -> None:
+    run = Run()
+    kept = refine(base, 0.5, [ellipse(0.05, 0.05, at=(1.3, 1.3))], RefineSettings(2, 24, 48), run)
+    assert kept.morph is base
+    assert kept.report["views"] == [{"iou_before": 0.0, "iou": 0.0}]
+    assert run.warnings == kept.report["warnings"]
+    assert "check that the camera is that of the mask" in run.warnings[0]
+
+
 def test_it_is_cancelled_while_a_frame_is_extracted(base: FieldMorph) -> None:
     told: list[tuple[str, int]] = []
     run = Run(
