@@ -50,8 +50,8 @@ def reconstruct(
 ) -> Reconstructed:
     """Raises ``SettingError`` where the image, or the camera, shows no shape that the model knows."""
     check_image(image)
-    if camera is not None and len(camera) != 1:
-        raise SettingError(f"the camera has {len(camera)} views; give the one that the image is seen by")
+    if camera is not None:
+        _check_camera(camera, image)
 
     def show(surface: Surface) -> None:
         run.preview(lambda: MeshData.from_triangles(turned_back(surface[0], model.up), surface[1]))
@@ -110,6 +110,18 @@ def _encoded(model: SingleViewModel, image: Pixels, run: Run) -> tuple[Tensor, V
             "the model has no surface for this image; it must show a shape of the kind that the model was trained on"
         )
     return codes[0], None if told is None else View.of_told(told[0].cpu().double().numpy()), surface
+
+
+def _check_camera(camera: Camera, image: Pixels) -> None:
+    """Raises ``SettingError`` unless a camera has one view, of images [H, W, 4] of this shape but for their size."""
+    if len(camera) != 1:
+        raise SettingError(f"the camera has {len(camera)} views; give the one that the image is seen by")
+    height, width = image.shape[:2]
+    if abs(camera.width * height - camera.height * width) > max(camera.width, camera.height):  # a pixel of rounding
+        raise SettingError(
+            f"the camera is one of images of {camera.width} x {camera.height} pixels, and the image has {width} x "
+            f"{height}; give the camera that the whole image was made by"
+        )
 
 
 def turned(camera: Camera, axes: Float64) -> Camera:

@@ -126,6 +126,8 @@ def test_a_camera_that_looks_away_is_refused(model: SingleViewModel, instances: 
         reconstruct(model, image, Run(), camera=away)
     with pytest.raises(SettingError, match="has 2 views"):
         reconstruct(model, image, Run(), camera=stack([camera, camera]))
+    with pytest.raises(SettingError, match="images of 64 x 32 pixels, and the image has 64 x 64"):
+        reconstruct(model, image, Run(), camera=camera.resized(64, 32))
     with pytest.raises(SettingError, match="raise the resolution"):
         reconstruct(model, image, Run(), resolution=1, refine=False)
     with pytest.raises(SettingError, match="transparent everywhere"):
