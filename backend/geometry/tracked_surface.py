@@ -61,14 +61,14 @@ class TrackedSurface:
     def whole(self, values: Function) -> tuple[Float64, Int64]:
         """The same from all nodes of the grid, whatever was known."""
         self._since = 0
-        nodes = np.arange(len(self._inside))
-        found = self._evaluated(values, nodes)
+        found = np.empty(len(self._inside))
+        self._evaluate(values, np.arange(len(found)), found)
         inside = self._inside.reshape(self._shape)
         x, y, z = (slice(0, -1), slice(1, None)), (slice(0, -1), slice(1, None)), (slice(0, -1), slice(1, None))
         corners = [inside[x[i], y[j], z[k]] for i, j, k in CORNERS]
         mixed = np.logical_or.reduce(corners) & ~np.logical_and.reduce(corners)
         self._cells = np.stack(np.nonzero(mixed), axis=1) @ self._strides
-        mesh = self._marched(nodes, found)
+        mesh = self._marched(found)
         self._since, self._parts = 1, parts(len(mesh[0]), mesh[1])[0]
         return mesh
 
@@ -76,58 +76,55 @@ class TrackedSurface:
         """The surface from where it was last; every node is evaluated once at most."""
         cells = self._cells
         fresh = np.zeros(len(self._inside), bool)
-        asked, found = [], []
-        nodes = np.unique(cells[:, None] + self._corners)
+        found = np.empty(len(self._inside))  # of fresh nodes; nothing at others
+        nodes = self._distinct(cells[:, None] + self._corners)
         while len(nodes):
             before = self._inside[nodes]
-            asked.append(nodes)
-            found.append(self._evaluated(values, nodes))
+            self._evaluate(values, nodes, found)
             fresh[nodes] = True
             changed = nodes[self._inside[nodes] != before]
-            crossed = self._crossed(self._around(changed))
+            # At the rim, where a node has fewer than eight cells, it is always outside, so it never changes its side.
+            crossed = self._crossed(self._distinct(changed[:, None] - self._corners))
             cells = np.concatenate([cells, crossed])
-            nodes = np.unique(crossed[:, None] + self._corners)
+            nodes = self._distinct(crossed[:, None] + self._corners)
             nodes = nodes[~fresh[nodes]]
-        self._cells = self._crossed(np.unique(cells))
-        every = np.concatenate(asked)
-        order = np.argsort(every)
-        return self._marched(every[order], np.concatenate(found)[order])
+        self._cells = self._crossed(self._distinct(cells))
+        return self._marched(found)
 
-    def _evaluated(self, values: Function, nodes: Int64) -> Float64:
-        """Values [N] at nodes [N], never 0, positive all around the grid; their signs are kept."""
+    def _evaluate(self, values: Function, nodes: Int64, found: Float64) -> None:
+        """Puts the values at nodes [N] into ``found``: never 0, positive all around the grid; their signs are kept."""
         self.evaluations += len(nodes)
-        found = np.empty(len(nodes))
         for start in range(0, len(nodes), BATCH):
             batch = nodes[start : start + BATCH]
             places = self._places(batch)
             part = kept_clear(finite(values, self._grid.low + self._grid.cell * places), self._clearance)
             rim = ((places == 0) | (places == self._grid.counts)).any(axis=1)
             part[rim] = np.maximum(part[rim], self._clearance)
-            found[start : start + BATCH] = part
-        self._inside[nodes] = found < 0.0
-        return found
+            found[batch] = part
+        self._inside[nodes] = found[nodes] < 0.0
 
     def _places(self, nodes: Int64) -> Int64:
         return np.stack(np.unravel_index(nodes, self._shape), axis=1)  # [N, 3]
 
-    def _around(self, nodes: Int64) -> Int64:
-        """The cells [C] that have one of nodes [N] as a corner.
-
-        A node at the rim, where there are fewer than eight, is always outside, so it never changes its side.
-        """
-        return np.asarray(np.unique(nodes[:, None] - self._corners))
+    def _distinct(self, numbers: Int64) -> Int64:
+        """The different numbers [N] among any of nodes or cells, rising."""
+        marked = np.zeros(len(self._inside), bool)
+        marked[numbers] = True
+        return np.flatnonzero(marked)
 
     def _crossed(self, cells: Int64) -> Int64:
         """Those of cells [C] whose corners differ in sign."""
         inside = self._inside[cells[:, None] + self._corners]  # [C, 8]
         return np.asarray(cells[inside.any(axis=1) & ~inside.all(axis=1)])
 
-    def _marched(self, nodes: Int64, values: Float64) -> tuple[Float64, Int64]:
-        """The surface in the crossed cells; among nodes [N], rising, with their values [N], are all their corners."""
+    def _marched(self, values: Float64) -> tuple[Float64, Int64]:
+        """The surface in the crossed cells, by the values of all nodes, of which only their corners' count."""
         if not len(self._cells):
             return np.zeros((0, 3)), np.zeros((0, 3), np.int64)
-        used, corners = np.unique(self._cells[:, None] + self._corners, return_inverse=True)
+        corners = self._cells[:, None] + self._corners
+        used = self._distinct(corners)
+        number = np.empty(len(values), np.int64)
+        number[used] = np.arange(len(used))
         points = self._grid.low + self._grid.cell * self._places(used)
-        corners = np.ascontiguousarray(corners.reshape(-1, 8), np.int64)
-        positions, triangles, _ = igl.marching_cubes(values[np.searchsorted(nodes, used)], points, corners, 0.0)
+        positions, triangles, _ = igl.marching_cubes(values[used], points, number[corners], 0.0)
         return np.asarray(positions), np.asarray(triangles, np.int64)
