@@ -20,6 +20,15 @@ if TYPE_CHECKING:
     from backend.methods.method import Morph
     from protocol.messages import Timeline
 
+CAMERAS = (
+    'A camera is a JSON object, in the coordinates of the frames. From Blender: {"kind": "blender", '
+    '"matrix_world": [4 rows of 4 numbers], "width": pixels, "height": pixels, "lens": mm} and, where they are not '
+    "Blender's defaults, sensor_width, sensor_height, sensor_fit, shift_x, shift_y, pixel_aspect_x and pixel_aspect_y; "
+    "matrix_world is [list(row) for row in FRAME.matrix_world.inverted() @ CAMERA.matrix_world], where FRAME is a "
+    "frame's PLY file, imported with Forward Y and Up Z. Around the origin: "
+    '{"kind": "orbit", "azimuth": degrees, "elevation": degrees, "distance": D, "width": pixels, "height": pixels}.'
+)
+
 
 def add_arguments(parser: Parser) -> None:
     from backend.commands.job import GLTF_HELP, TIMELINE_DEFAULTS, add_timeline_options
@@ -67,6 +76,7 @@ def add_arguments(parser: Parser) -> None:
         "--seed", metavar="K", type=whole_number(0, 2**31 - 1), default=0, help="seed of every random choice; default 0"
     )
     add_timeline_options(parser)
+    parser.epilog = CAMERAS
     parser.set_defaults(**{**dict.fromkeys(TIMELINE_DEFAULTS), "carry": []})
 
 

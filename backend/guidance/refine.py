@@ -25,6 +25,7 @@ from protocol.mesh import MeshData
 from protocol.settings import SettingError
 
 GOOD = 0.97  # intersection over union with a mask, below which the artist is told
+NEAR = 0.5  # the same, below which mask and camera do not belong to the frame at all
 
 
 @dataclass(frozen=True)
@@ -173,7 +174,7 @@ def _warnings(base: Morph, agrees: Sequence[float]) -> list[str]:
     why = "check that the camera is that of the mask, and that the mask is not drawn far away from the shape"
     if len(agrees) > 1:
         why = "outlines that no one shape can have at once are matched as far as possible"
-    if isinstance(base, SurfaceMorph):
+    if isinstance(base, SurfaceMorph) and worst >= NEAR:
         why = (
             "a morph with the source's own faces cannot open or close holes, nor part: morph with the topology "
             "'remesh' (--topology remesh) if the outline asks for that"

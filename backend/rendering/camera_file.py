@@ -31,9 +31,9 @@ def read_camera(path: Path) -> Camera:
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise SettingError(f"the camera {path} cannot be read: {error.strerror}") from error
+        raise SettingError(f"the camera {path} cannot be read ({error.strerror}); name a JSON file") from error
     except ValueError as error:
-        raise SettingError(f"the camera {path} is no JSON file: {error}") from error
+        raise SettingError(f"the camera {path} is no JSON file: {error}; name one with the field kind") from error
     try:
         return camera_from_facts(facts)
     except SettingError as error:
@@ -51,8 +51,10 @@ def camera_from_facts(facts: Any) -> Camera:
     """The camera of what a JSON file holds."""
     if not isinstance(facts, dict):
         raise SettingError("it must be an object with the field kind")
-    if facts.get("kind") not in KINDS:
-        raise SettingError(f"its kind is {facts.get('kind')!r}; it must be one of {', '.join(KINDS)}")
+    if "kind" not in facts:
+        raise SettingError(f"the field kind is missing; it must be one of {', '.join(KINDS)}")
+    if facts["kind"] not in KINDS:
+        raise SettingError(f"its kind is {facts['kind']!r}; it must be one of {', '.join(KINDS)}")
     given = {name: value for name, value in facts.items() if name != "kind"}
     if facts["kind"] == "orbit":
         _known(given, OrbitCamera)
@@ -97,7 +99,7 @@ def _known(given: Mapping[str, Any], kind: type[OrbitCamera] | type[BlenderCamer
 def _names(given: Mapping[str, Any], needed: tuple[str, ...], allowed: tuple[str, ...]) -> None:
     for name in needed:
         if name not in given:
-            raise SettingError(f"the field {name} is missing")
+            raise SettingError(f"the field {name} is missing; it needs {', '.join(needed)}")
     for name in given:
         if name not in allowed:
             raise SettingError(f"the field {name} is unknown; it may have {', '.join(allowed)}")

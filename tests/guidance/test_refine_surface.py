@@ -145,6 +145,13 @@ def test_what_own_faces_cannot_do_is_said(grown) -> None:
     assert "--topology remesh" in found.report["warnings"][0]
 
 
+def test_a_mask_that_is_not_of_the_frame_is_said(grown) -> None:
+    mask = np.zeros((SIDE, SIDE), np.float32)
+    mask[3, 3] = 1.0
+    found = refine(grown[0].morph, 0.5, [View(mask, camera())], RefineSettings(), Run(seconds=0.001))
+    assert "check that the camera is that of the mask" in found.report["warnings"][0]
+
+
 @pytest.mark.parametrize("time", [0.0, 1.0, -0.5, 1.5, float("nan")])
 def test_the_ends_cannot_be_matched(grown, time: float) -> None:
     with pytest.raises(SettingError, match="first and the last frame stay"):

@@ -87,7 +87,8 @@ PINHOLE = {"kind": "pinhole", "width": 64, "height": 64, "views": [VIEW]}
     [
         ([], "must be an object"),
         ({**ORBIT, "kind": "fish"}, "kind is 'fish'; it must be one of orbit, blender, pinhole"),
-        ({k: v for k, v in ORBIT.items() if k != "distance"}, "the field distance is missing"),
+        ({k: v for k, v in ORBIT.items() if k != "kind"}, "the field kind is missing; it must be one of orbit"),
+        ({k: v for k, v in ORBIT.items() if k != "distance"}, "distance is missing; it needs azimuth, elevation"),
         ({**ORBIT, "zoom": 1}, "the field zoom is unknown"),
         ({**ORBIT, "distance": -1}, "distance is -1; it must be above 0"),
         ({**ORBIT, "azimuth": "45"}, "azimuth is '45'; it must be a number"),
