@@ -216,6 +216,10 @@ def check_outline(outline: Outline, limits: Limits, where: str) -> None:
     _require(finite, "bad-setting", f"{where}: the numbers of a camera must be finite")
     last = bool((outline.world_to_camera[3] == (0.0, 0.0, 0.0, 1.0)).all())
     _require(last, "bad-setting", f"{where}: the last row of world_to_camera must be 0, 0, 0, 1")
+    axes = outline.world_to_camera[:3, :3]
+    volume = abs(float(np.linalg.det(axes)))
+    spanned = volume > 1e-9 * float(np.prod(np.linalg.norm(axes, axis=0)))
+    _require(spanned, "bad-setting", f"{where}: world_to_camera is flat; its three axes must span space")
     _require(bool((outline.focal > 0.0).all()), "bad-setting",
              f"{where}: focal is {outline.focal.tolist()}; both must be above 0")  # fmt: skip
 

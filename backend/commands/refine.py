@@ -233,9 +233,7 @@ def _draw(folder: Path, views: list[View], refined: Refined) -> None:
         captions = f"before: IoU {agreed['iou_before']:.3f}", f"after: IoU {agreed['iou']:.3f}"
         meshes = refined.before, refined.after
         seen = [covered(mesh.positions(), mesh.triangles().astype(np.int64), view.camera) for mesh in meshes]
-        difference_picture(
-            view.mask >= 0.5, dict(zip(captions, seen, strict=True)), folder / f"difference_{number}.png"
-        )
+        difference_picture(view.inside, dict(zip(captions, seen, strict=True)), folder / f"difference_{number}.png")
 
 
 def _share(text: str) -> float:

@@ -15,7 +15,7 @@ from backend.geometry.arrays import Flags, Float64, Int64
 from backend.guidance.field_fit import FieldFit
 from backend.guidance.guided_morph import GuidedMorph
 from backend.guidance.layer import Layer, window
-from backend.guidance.view import View, check_views, close_up, covered, iou
+from backend.guidance.view import View, check_sides, check_views, close_up, covered, iou
 from backend.guidance.warp_fit import WarpFit
 from backend.methods.field_morph import FieldMorph
 from backend.methods.method import Morph
@@ -70,7 +70,9 @@ def refine(morph: Morph, time: float, views: Sequence[View], settings: RefineSet
             raise SettingError("the frame is empty, so there is nothing to match; choose another frame")
         positions = before.positions()
         check_views(views, positions.min(axis=0), positions.max(axis=0))
-        agreed = _agreements(before, views)
+        seen = _seen(before, views)
+        check_sides(views, seen)
+        agreed = _agreements(seen, views)
     start, end = window(time, [layer.time for layer in layers], settings.reach)
     with run.phase("matching the outline"):
         match = _Match(guided, before, [view.relative_to(base.source.origin) for view in views], settings, run)
@@ -78,7 +80,7 @@ def refine(morph: Morph, time: float, views: Sequence[View], settings: RefineSet
         matched = GuidedMorph(base, [*layers, layer])
     with run.phase("measuring"):
         after = _frame(matched, time, run)
-        agrees = _agreements(after, views)
+        agrees = _agreements(_seen(after, views), views)
     result: Morph = matched
     if sum(agrees) <= sum(agreed):  # as where the frame matches already, or there was no time
         result, after, agrees = morph, before, agreed
@@ -156,14 +158,15 @@ def _frame(morph: GuidedMorph, time: float, run: Run) -> MeshData:
     return whole.frame(time)
 
 
-def _agreements(frame: MeshData, views: Sequence[View]) -> list[float]:
-    """Intersection over union of a frame with every mask, at the mask's own size."""
+def _seen(frame: MeshData, views: Sequence[View]) -> list[Flags]:
+    """What a frame covers [H, W] in each view, at the mask's own size."""
     positions, triangles = frame.positions(), frame.triangles().astype(np.int64)
-    return [iou(_wanted(view), covered(positions, triangles, view.camera)) for view in views]
+    return [covered(positions, triangles, view.camera) for view in views]
 
 
-def _wanted(view: View) -> Flags:
-    return np.asarray(view.mask >= 0.5)
+def _agreements(seen: Sequence[Flags], views: Sequence[View]) -> list[float]:
+    """Intersection over union with every mask."""
+    return [iou(view.inside, shape) for view, shape in zip(views, seen, strict=True)]
 
 
 def _warnings(base: Morph, agrees: Sequence[float]) -> list[str]:

@@ -15,6 +15,8 @@ from backend.rendering.silhouette import silhouette
 from protocol.settings import SettingError
 
 ROOM = 0.15  # of the longer side of what is looked at, around the mask and the shape
+AROUND = 0.9  # share of the image's rim that a mask of what is around the shape covers, at least
+SAME = 0.5  # and intersection over union with the shape that is left out, at least
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +25,11 @@ class View:
 
     mask: Float32  # [H, W], coverage in 0..1
     camera: Camera  # one view, with images of W x H
+
+    @property
+    def inside(self) -> Flags:
+        """The pixels [H, W] that it covers by half or more."""
+        return np.asarray(self.mask >= 0.5)
 
     def relative_to(self, origin: Float64) -> View:
         """The same for places relative to ``origin`` [3]."""
@@ -65,13 +72,29 @@ def check_views(views: Sequence[View], low: Float64, high: Float64) -> None:
             )
         if not np.isfinite(view.mask).all() or view.mask.min() < 0.0 or view.mask.max() > 1.0:
             raise SettingError(f"{which}: the mask has values that are no coverage in 0 to 1")
-        covered = view.mask >= 0.5
-        if not covered.any():
+        inside = view.inside
+        if not inside.any():
             raise SettingError(f"{which}: the mask is empty; fill the outline that the shape shall have")
-        if covered.all():
+        if inside.all():
             raise SettingError(f"{which}: the mask covers the whole image; leave what is not the shape unfilled")
         if not camera.in_view(corners)[0]:
             raise SettingError(f"{which}: the camera looks away from the shape; turn it so that it sees the shape")
+
+
+def check_sides(views: Sequence[View], seen: Sequence[Flags]) -> None:
+    """Raises ``SettingError`` for a mask that is black where the shape is and white around it.
+
+    ``seen`` [H, W] for each: what the shape covers now.
+    """
+    for number, (view, shape) in enumerate(zip(views, seen, strict=True), 1):
+        mask = view.inside
+        rim = np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
+        if rim.mean() > AROUND and iou(shape, ~mask) > max(iou(shape, mask), SAME):
+            which = f"outline {number} of {len(views)}" if len(views) > 1 else "the outline"
+            raise SettingError(
+                f"{which}: the mask covers what is around the shape and leaves the shape out; invert it, white is the "
+                "shape"
+            )
 
 
 def covered(positions: Float64, triangles: Int64, camera: Camera) -> Flags:

@@ -58,6 +58,9 @@ class MeshSdfSettings:
     halving: int = setting(
         0, "Halve the learning rate every so many steps, as published; 0: a cosine", minimum=0, maximum=1_000_000
     )
+    published_clamp: bool = setting(
+        False, "Clamp values on both sides, as published; else only where the true distance is beyond, too"
+    )
     correction: bool = setting(
         True, "Exact shapes at both ends: near them in time the network's error is taken away, smoothly"
     )
@@ -84,6 +87,7 @@ class MeshSdf(Method):
             "dropout": 0.2,
             "learning_rate": 5e-4,
             "halving": 500,
+            "published_clamp": True,
             "correction": False,
         },
     }
@@ -155,7 +159,7 @@ def _decoder_settings(settings: MeshSdfSettings, shapes: int) -> DecoderSettings
         steps=settings.steps,
         shapes=shapes,
         points=settings.points,
-        published_clamp=settings.halving > 0,
+        published_clamp=settings.published_clamp,
         rate=settings.learning_rate,
         halving=settings.halving,
         between=settings.between,

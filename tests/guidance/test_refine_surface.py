@@ -173,6 +173,7 @@ def turned_away() -> Camera:
         ([View(ellipse(1.0, 1.0).mask, turned_away())], "looks away"),
         ([ellipse(1.0, 1.0), View(np.zeros((SIDE, SIDE), np.float32), camera())], "outline 2 of 2: the mask is empty"),
         ([View(2.0 * ellipse(1.0, 1.0).mask, camera())], "no coverage"),
+        ([View(1.0 - ellipse(1.2, 0.9).mask, camera())], "leaves the shape out; invert it"),
     ],
 )
 def test_bad_views_are_told(grown, views: list[View], words: str) -> None:

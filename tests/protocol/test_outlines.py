@@ -65,6 +65,7 @@ REFUSED: dict[str, tuple[Callable[[], Message], str, str]] = {
     "a centre in space": (lambda: seen(centre=np.ones(3)), "bad-message", r"centre \[2\]"),
     "an endless camera": (lambda: seen(world_to_camera=skewed(0, np.inf)), "bad-setting", "must be finite"),
     "a centre of none": (lambda: seen(centre=np.full(2, np.nan)), "bad-setting", r"outlines\[1\]: the numbers"),
+    "a flat matrix": (lambda: seen(world_to_camera=np.diag([1.0, 1.0, 0.0, 1.0])), "bad-setting", "is flat"),
     "a matrix that projects": (lambda: seen(world_to_camera=skewed(3, 0.5)), "bad-setting", "last row of world_to_cam"),
     "no focal length": (lambda: seen(focal=np.array([5.0, 0.0])), "bad-setting", r"focal is \[5\.0, 0\.0\]; both"),
     "an image without alpha": (lambda: pictured(image=np.zeros((4, 4, 3), "u1")), "bad-message", r"\[H, W, 4\]"),
