@@ -86,6 +86,9 @@ def finished(follower: Follower, request: ReconstructRequest) -> str:
 def test_a_job_has_the_bytes_of_the_reconstruction_itself(follower: Follower) -> None:
     job = finished(follower, request_of(seed=3))
     frames, morph = follower.result(job)
+    follower.state(job, "done")
+    assert [m.state for m in follower.of(JobState, job)] == ["queued", "running", "done"]
+    assert {m.total_frames for m in follower.of(JobState, job)} == {1}
     made = reconstruct(model_of(model(), "it"), picture(), Run(seed=3), resolution=24)
     mesh = MeshData.from_triangles(made.positions, made.triangles)
     assert frames == [joined(shape_frame(job, 0, 1, mesh))]
@@ -94,9 +97,6 @@ def test_a_job_has_the_bytes_of_the_reconstruction_itself(follower: Follower) ->
     assert report["iou"] == made.report["iou"] > 0.7
     assert report["steps"] == 20
     assert "interrupted" not in report
-    follower.state(job, "done")
-    assert [m.state for m in follower.of(JobState, job)] == ["queued", "running", "done"]
-    assert {m.total_frames for m in follower.of(JobState, job)} == {1}
 
 
 def test_without_refinement_it_is_what_the_encoder_says(follower: Follower) -> None:

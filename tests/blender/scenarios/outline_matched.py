@@ -261,9 +261,9 @@ def check_what_rides_along_follows(facts: Any) -> None:
 
 
 def remeshed(way: str) -> Any:
-    """The same morph with faces of its own in every frame, and not much time to match it."""
+    """The same morph with faces of its own in every frame, with few cells."""
     settings = bpy.context.scene.tweenfield_outline
-    settings.limit_time, settings.seconds = True, 6.0
+    settings.limit_time, settings.seconds = True, 60.0
     return morphed(method_name="sdf_blend", preset_name="draft", topology="remesh", resolution=24, frames_as=way)
 
 
