@@ -30,12 +30,17 @@ def difference_picture(mask: Flags, shapes: Mapping[str, Flags], path: Path) -> 
         draw.text((left, GAP + LINE / 2), caption, fill=INK, font=font, anchor="lm")
         sheet.paste(panel, (left, GAP + LINE))
         draw.rectangle((left - 1, GAP + LINE - 1, left + width, GAP + LINE + height), outline=(210, 210, 210))
-    at, middle = float(GAP), GAP + 1.5 * LINE + height
-    for colour, words in ((MASK_ONLY, "mask only"), (SHAPE_ONLY, "shape only"), (BOTH, "both")):
+    legend(draw, (float(GAP), GAP + 1.5 * LINE + height), "mask")
+    sheet.save(path, optimize=True)
+
+
+def legend(draw: ImageDraw.ImageDraw, place: tuple[float, float], wanted: str) -> None:
+    """What the colours mean, in a line whose middle begins at ``place``; ``wanted``: what the shape is held against."""
+    (at, middle), font = place, ImageFont.load_default(15)
+    for colour, words in ((MASK_ONLY, f"{wanted} only"), (SHAPE_ONLY, "shape only"), (BOTH, "both")):
         draw.rectangle((at, middle - 6, at + 12, middle + 6), fill=colour)
         draw.text((at + 18, middle), words, fill=INK, font=font, anchor="lm")
         at += 18 + draw.textlength(words, font=font) + 22
-    sheet.save(path, optimize=True)
 
 
 def _panel(mask: Flags, shape: Flags) -> Image.Image:

@@ -94,7 +94,7 @@ def test_an_image_becomes_a_shape_with_a_picture_and_a_report(balls: Path) -> No
     assert report["iou"] > 0.7
     assert report["loss"] <= report["loss_before"]
     assert read_mesh(out / "surface.ply").n_faces == report["faces"] > 100
-    assert size(out / "comparison.png") == (1024, 256)
+    assert size(out / "comparison.png") == (1024, 308)
     again = ("reconstruct", balls / "m.safetensors", image, "--out", out, "--resolution", 16, "--no-refine")
     assert run(*again, "--camera", out / "camera.json") == 0
     assert "raw.ply" not in [path.name for path in out.iterdir()]
