@@ -113,7 +113,8 @@ def _decoder(
         return model, start, {"model": str(arguments.model), **model.facts}
     began, cpu = time.monotonic(), time.process_time()
     with work.phase("sampling"):
-        data = of_shapes([("source", source), ("target", target)], arguments.seed, check=work.progress)
+        named = [(arguments.source.name, source), (arguments.target.name, target)]
+        data = of_shapes(named, arguments.seed, check=work.progress)
     settings = preset("fast", 2, {} if arguments.steps is None else {"steps": arguments.steps})
     model = DecoderModel.begun(settings, data.names, data.frames, seed=arguments.seed)
     between = data.between(settings, every_pair(2), arguments.seed, work.device)
@@ -121,8 +122,7 @@ def _decoder(
     model.decoder.requires_grad_(False)
     spent = {"seconds": time.monotonic() - began, "cpu_seconds": time.process_time() - cpu}
     facts = training_facts(model.decoder, data, outcome) | spent
-    names = (arguments.source.name, arguments.target.name)
-    return replace(model, names=names, facts=facts), 0, dict(facts)
+    return replace(model, facts=facts), 0, dict(facts)
 
 
 def _write_steps(folder: Path, found: Descent) -> None:

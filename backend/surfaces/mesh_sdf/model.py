@@ -79,7 +79,8 @@ def write_decoder(path: Path, model: DecoderModel) -> None:
 
 def read_decoder(path: Path) -> DecoderModel:
     """The model of a file, at rest. Raises ``SettingError`` for any other file, ``OSError`` where there is none."""
-    tensors, plain = parse_fact_file(path.read_bytes(), FORMAT, f"{path}: not a decoder of `deep-sdf train`")
+    what = f"{path}: not a decoder of `deep-sdf train`, the decoder.safetensors in its folder"
+    tensors, plain = parse_fact_file(path.read_bytes(), FORMAT, what)
     try:
         decoder = Decoder(DecoderSettings(**plain["settings"]), len(plain["names"]))
         load_weights("decoder", decoder, tensors)
