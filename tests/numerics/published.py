@@ -5,14 +5,13 @@ Their field is a displacement per step and knows no time; a step is ``p + V(p)``
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-ARRAYS = Path(__file__).parents[1] / "data" / "velocity_field.npz"
+from tests.numerics.parity import DATA, described_in, filled
+
+ARRAYS = DATA / "velocity_field.npz"
 
 
 def arrays() -> dict[str, np.ndarray]:
@@ -22,16 +21,9 @@ def arrays() -> dict[str, np.ndarray]:
 
 def parameters(which: str) -> list[Tensor]:
     """The authors' parameters of network ``which``, filled by formula: kernels as [in, out], biases as [out]."""
-    described = json.loads(str(arrays()["params"]))
+    described = described_in("velocity_field")
     gain = described[f"gain_{which}"]
-    tensors = []
-    for number, (_, shape) in enumerate(described[which]):
-        index = np.arange(np.prod(shape), dtype=np.float64)
-        z = np.sin(12.9898 * (index + 1) + 78.233 * (number + 1)) * 43758.5453
-        scale = gain * np.sqrt(6.0 / shape[0]) if len(shape) == 2 else 0.1
-        values = scale * (2.0 * (z - np.floor(z)) - 1.0)
-        tensors.append(torch.from_numpy(values.reshape(shape).astype(np.float32)))
-    return tensors
+    return [filled(shape, number, gain, shape[0]).float() for number, (_, shape) in enumerate(described[which])]
 
 
 def load(mlp: nn.Module, which: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -10,29 +9,21 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor
 
 from backend.commands.bench.one_lipschitz import PlainNetwork, joint_loss, plain_loss
 from backend.fields.one_lipschitz import OneLipschitz
 from backend.fields.orthogonal import Orthogonal, orthogonalised
 from backend.losses.hkr import hkr
+from tests.numerics.parity import described_in, filled
 
 ARRAYS = Path(__file__).parents[1] / "data" / "one_lipschitz_sll.npz"
-
-
-def filled(shape: list[int], number: int, gain: float) -> Tensor:
-    """Parameter ``number`` as the file's formula fills it."""
-    index = np.arange(np.prod(shape), dtype=np.float64)
-    z = np.sin(12.9898 * (index + 1) + 78.233 * (number + 1)) * 43758.5453
-    scale = gain * np.sqrt(6.0 / shape[1]) if len(shape) == 2 else 0.1
-    return torch.from_numpy((scale * (2.0 * (z - np.floor(z)) - 1.0)).reshape(shape))
 
 
 @pytest.fixture(scope="module")
 def published() -> tuple[dict[str, np.ndarray], OneLipschitz]:
     with np.load(ARRAYS) as stored:
         arrays = dict(stored)
-    described = json.loads(str(arrays["params"]))
+    described = described_in("one_lipschitz_sll")
     tensors = {
         name: filled(shape, number, described["gain"]) for number, (name, shape) in enumerate(described["params"])
     }

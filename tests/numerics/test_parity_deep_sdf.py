@@ -2,38 +2,27 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
-from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from backend.fields.deep_sdf import PAIR, SINGLE_VIEW, DeepSdf, DeepSdfShape
-
-ARRAYS = Path(__file__).parents[1] / "data" / "deep_sdf.npz"
+from tests.numerics.parity import described_in, fill, outputs_of
 
 
 @pytest.fixture(scope="module")
 def truth() -> dict[str, Tensor]:
-    with np.load(ARRAYS) as stored:
-        return {name: torch.from_numpy(stored[name]) for name in stored if name != "params"}
+    return outputs_of("deep_sdf")
 
 
 @pytest.fixture(scope="module")
 def decoder() -> DeepSdf:
     """That of the pair, narrower, with the weights that the formula beside the arrays fills in; in their order."""
-    with np.load(ARRAYS) as stored:
-        described = json.loads(str(stored["params"]))
+    described = described_in("deep_sdf")
     decoder = DeepSdf(replace(PAIR, width=64)).double().eval()
-    with torch.no_grad():
-        for number, (ours, (_, shape)) in enumerate(zip(decoder.parameters(), described["params"], strict=True)):
-            index = np.arange(np.prod(shape), dtype=np.float64)
-            z = np.sin(12.9898 * (index + 1) + 78.233 * (number + 1)) * 43758.5453
-            scale = described["gain"] * np.sqrt(6.0 / shape[1]) if len(shape) == 2 else 0.1
-            ours.copy_(torch.from_numpy((scale * (2.0 * (z - np.floor(z)) - 1.0)).reshape(shape)))
+    fill(decoder, described["params"], described["gain"])
     return decoder
 
 

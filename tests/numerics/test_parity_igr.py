@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -14,28 +10,20 @@ from backend.fields.distance_mlp import DistanceMlp
 from backend.losses.eikonal import eikonal
 from backend.losses.normals import normal_distance
 from backend.losses.on_surface import on_surface
-
-ARRAYS = Path(__file__).parents[1] / "data" / "igr.npz"
+from tests.numerics.parity import described_in, fill, outputs_of
 
 
 @pytest.fixture(scope="module")
 def truth() -> dict[str, Tensor]:
-    with np.load(ARRAYS) as stored:
-        return {name: torch.from_numpy(stored[name]) for name in stored if name != "params"}
+    return outputs_of("igr")
 
 
 @pytest.fixture(scope="module")
 def network() -> DistanceMlp:
     """IGR's with the weights that the formula beside the arrays fills in."""
-    with np.load(ARRAYS) as stored:
-        described = json.loads(str(stored["params"]))
+    described = described_in("igr")
     network = DistanceMlp(3, 64, 8, "softplus", 4).double()
-    with torch.no_grad():
-        for number, (ours, (_, shape)) in enumerate(zip(network.parameters(), described["params"], strict=True)):
-            index = np.arange(np.prod(shape), dtype=np.float64)
-            z = np.sin(12.9898 * (index + 1) + 78.233 * (number + 1)) * 43758.5453
-            scale = described["gain"] * np.sqrt(6.0 / shape[1]) if len(shape) == 2 else 0.1
-            ours.copy_(torch.from_numpy((scale * (2.0 * (z - np.floor(z)) - 1.0)).reshape(shape)))
+    fill(network, described["params"], described["gain"])
     return network
 
 

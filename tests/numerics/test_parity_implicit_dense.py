@@ -2,45 +2,29 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
-import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 from backend.correspondence.implicit_dense.networks import DenseNetworks, Widths, occupancy
+from tests.numerics.parity import described_in, fill, outputs_of
 
-ARRAYS = Path(__file__).parents[1] / "data" / "implicit_dense_correspondence.npz"
+ARRAYS = "implicit_dense_correspondence"
 
 
 @pytest.fixture(scope="module")
 def truth() -> dict[str, Tensor]:
-    with np.load(ARRAYS) as stored:
-        return {name: torch.from_numpy(stored[name]) for name in stored.files if name != "params"}
+    return outputs_of(ARRAYS)
 
 
 @pytest.fixture(scope="module")
 def networks() -> DenseNetworks:
     """Ours, with the authors' weights."""
-    with np.load(ARRAYS) as stored:
-        described = json.loads(str(stored["params"]))
+    described = described_in(ARRAYS)
     ours = DenseNetworks(Widths()).double()
     for name, module in (("encoder", ours.encoder), ("implicit", ours.implicit), ("inverse", ours.inverse)):
         fill(module, described["params"][name], described["gain"])
     return ours.requires_grad_(False)
-
-
-def fill(module: nn.Module, described: list[tuple[str, list[int]]], gain: float) -> None:
-    """The weights by formula, in the authors' order, which is ours; their 1x1 convolutions have a third dimension."""
-    for number, (parameter, (_, shape)) in enumerate(zip(module.parameters(), described, strict=True)):
-        index = np.arange(np.prod(shape), dtype=np.float64)
-        z = np.sin(12.9898 * (index + 1) + 78.233 * (number + 1)) * 43758.5453
-        scale = gain * np.sqrt(6.0 / np.prod(shape[1:])) if len(shape) > 1 else 0.1
-        values = torch.from_numpy(scale * (2.0 * (z - np.floor(z)) - 1.0))
-        with torch.no_grad():
-            parameter.copy_(values.reshape(parameter.shape))
 
 
 def close(ours: Tensor, theirs: Tensor) -> None:
