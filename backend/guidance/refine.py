@@ -12,10 +12,11 @@ import numpy as np
 import torch
 
 from backend.geometry.arrays import Flags, Float64, Int64
+from backend.guidance.beside import MOVED, moving_layer, shift_to
 from backend.guidance.field_fit import FieldFit
 from backend.guidance.guided_morph import GuidedMorph
 from backend.guidance.layer import Layer, window
-from backend.guidance.view import View, check_sides, check_views, close_up, covered, iou
+from backend.guidance.view import View, check_outside, check_sides, check_views, close_up, covered, iou
 from backend.guidance.warp_fit import WarpFit
 from backend.methods.field_morph import FieldMorph
 from backend.methods.method import Morph
@@ -68,14 +69,23 @@ def refine(morph: Morph, time: float, views: Sequence[View], settings: RefineSet
         before = _frame(guided, time, run)
         if not before.n_vertices:
             raise SettingError("the frame is empty, so there is nothing to match; choose another frame")
-        positions = before.positions()
+        positions, triangles = before.positions(), before.triangles().astype(np.int64)
         check_views(views, positions.min(axis=0), positions.max(axis=0))
+        check_outside(views, positions, triangles)
         seen = _seen(before, views)
         check_sides(views, seen)
         agreed = _agreements(seen, views)
+        shift = shift_to(views, seen, positions, triangles)
     start, end = window(time, [layer.time for layer in layers], settings.reach)
+    frame = before
+    if shift is not None:
+        own_faces = isinstance(guided.whole, SurfaceMorph)
+        moving = moving_layer(Layer(time, start, end), shift, positions - base.source.origin, own_faces)
+        layers = (*layers, moving)
+        guided = GuidedMorph(base, layers)
+        frame = _frame(guided, time, run)
     with run.phase("matching the outline"):
-        match = _Match(guided, before, [view.relative_to(base.source.origin) for view in views], settings, run)
+        match = _Match(guided, frame, [view.relative_to(base.source.origin) for view in views], settings, run)
         layer = match.layer(Layer(time, start, end))
         matched = GuidedMorph(base, [*layers, layer])
     with run.phase("measuring"):
@@ -84,7 +94,9 @@ def refine(morph: Morph, time: float, views: Sequence[View], settings: RefineSet
     result: Morph = matched
     if sum(agrees) <= sum(agreed):  # as where the frame matches already, or there was no time
         result, after, agrees = morph, before, agreed
-    warnings = list(_warnings(base, agrees))
+    warnings = _warnings(base, agrees)
+    if shift is not None and result is matched:
+        warnings.append(MOVED)
     for sentence in warnings:
         run.warn(sentence)
     report = {
@@ -174,7 +186,7 @@ def _warnings(base: Morph, agrees: Sequence[float]) -> list[str]:
     worst = min(agrees)
     if worst >= GOOD:
         return []
-    why = "check that the camera is that of the mask, and that the mask is not drawn far away from the shape"
+    why = "check that the camera is that of the mask"
     if len(agrees) > 1:
         why = "outlines that no one shape can have at once are matched as far as possible"
     if isinstance(base, SurfaceMorph) and worst >= NEAR:

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from backend.geometry.arrays import Flags, Float32, Float64, Int64
-from backend.rendering.camera import Camera
+from backend.geometry.sides import INSIDE, winding_numbers
+from backend.rendering.camera import NEAR, Camera
 from backend.rendering.silhouette import silhouette
 from protocol.settings import SettingError
 
@@ -60,7 +61,7 @@ def check_views(views: Sequence[View], low: Float64, high: Float64) -> None:
         raise SettingError("there is no outline to match; give at least one mask with its camera")
     corners = np.stack(np.meshgrid(*zip(low, high, strict=True), indexing="ij"), axis=-1).reshape(-1, 3)
     for number, view in enumerate(views, 1):
-        which = f"outline {number} of {len(views)}" if len(views) > 1 else "the outline"
+        which = name_of(number, len(views))
         height, width = view.mask.shape
         camera = view.camera
         if len(camera) != 1:
@@ -81,6 +82,21 @@ def check_views(views: Sequence[View], low: Float64, high: Float64) -> None:
             raise SettingError(f"{which}: the camera looks away from the shape; turn it so that it sees the shape")
 
 
+def check_outside(views: Sequence[View], positions: Float64, triangles: Int64) -> None:
+    """Raises ``SettingError`` for a camera within a mesh, or before which its middle does not lie."""
+    middle = (positions.min(axis=0) + positions.max(axis=0)) / 2
+    for number, view in enumerate(views, 1):
+        matrix = view.camera.world_to_camera[0]
+        place = np.linalg.solve(matrix[:3, :3], -matrix[:3, 3])
+        within = abs(float(winding_numbers(place[None], positions, triangles)[0])) > INSIDE
+        if within or matrix[2] @ np.append(middle, 1.0) <= NEAR:
+            where = "inside of the shape" if within else "beside the shape, with its middle behind it"
+            raise SettingError(
+                f"{name_of(number, len(views))}: the camera stands {where}; move it back until the whole shape lies "
+                "before it"
+            )
+
+
 def check_sides(views: Sequence[View], seen: Sequence[Flags]) -> None:
     """Raises ``SettingError`` for a mask that is black where the shape is and white around it.
 
@@ -90,11 +106,15 @@ def check_sides(views: Sequence[View], seen: Sequence[Flags]) -> None:
         mask = view.inside
         rim = np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
         if rim.mean() > AROUND and iou(shape, ~mask) > max(iou(shape, mask), SAME):
-            which = f"outline {number} of {len(views)}" if len(views) > 1 else "the outline"
             raise SettingError(
-                f"{which}: the mask covers what is around the shape and leaves the shape out; invert it, white is the "
-                "shape"
+                f"{name_of(number, len(views))}: the mask covers what is around the shape and leaves the shape out; "
+                "invert it, white is the shape"
             )
+
+
+def name_of(number: int, count: int) -> str:
+    """What one of several outlines is called, counted from 1."""
+    return f"outline {number} of {count}" if count > 1 else "the outline"
 
 
 def covered(positions: Float64, triangles: Int64, camera: Camera) -> Flags:

@@ -25,28 +25,31 @@ from tests.one_thread import one_thread as one_thread
 SIDE = 128  # pixels
 AWAY = 12.0  # of the cameras, from the origin
 FOCAL = 500.0  # pixels
+WIDE = 150.0  # the same, of cameras that see three times as much
 
 
-def camera(axis: int = 2) -> Camera:
+def camera(axis: int = 2, focal: float = FOCAL) -> Camera:
     """A camera on an axis that looks at the origin, the next axis to its right."""
     rows = np.roll(np.eye(3), axis + 1, axis=1)  # right, down, along the view
     matrix = np.eye(4)
     matrix[:3, :3] = [rows[0], -rows[1], -rows[2]]
     matrix[2, 3] = AWAY
-    return Camera(matrix[None], np.full((1, 2), FOCAL), np.full((1, 2), SIDE / 2), SIDE, SIDE)
+    return Camera(matrix[None], np.full((1, 2), focal), np.full((1, 2), SIDE / 2), SIDE, SIDE)
 
 
-def pixels() -> tuple[np.ndarray, np.ndarray]:
+def pixels(focal: float = FOCAL) -> tuple[np.ndarray, np.ndarray]:
     """Right and up of every pixel's middle from the image's [SIDE, SIDE], in lengths at the origin."""
-    at = (np.arange(SIDE) + 0.5 - SIDE / 2) * AWAY / FOCAL
+    at = (np.arange(SIDE) + 0.5 - SIDE / 2) * AWAY / focal
     return np.meshgrid(at, -at)
 
 
-def ellipse(right: float, up: float, *, at: tuple[float, float] = (0.0, 0.0), axis: int = 2) -> View:
+def ellipse(
+    right: float, up: float, *, at: tuple[float, float] = (0.0, 0.0), axis: int = 2, focal: float = FOCAL
+) -> View:
     """The mask of an ellipse with these half axes, as the camera on ``axis`` would see it at the origin's depth."""
-    x, y = pixels()
+    x, y = pixels(focal)
     inside = ((x - at[0]) / right) ** 2 + ((y - at[1]) / up) ** 2 < 1.0
-    return View(inside.astype(np.float32), camera(axis))
+    return View(inside.astype(np.float32), camera(axis, focal))
 
 
 def ring(outer: float, inner: float) -> View:

@@ -17,7 +17,8 @@ from backend.guidance.view import View, close_up, covered
 from backend.methods.field_morph import FieldMorph
 from backend.training.run import Cancelled, Run
 from protocol.mesh import MeshData
-from tests.guidance.conftest import ball, camera, ellipse, growing_field, ring, same
+from protocol.settings import SettingError
+from tests.guidance.conftest import WIDE, ball, camera, ellipse, growing_field, ring, same
 from tests.meshes import torus
 
 SETTINGS = RefineSettings(steps=20, resolution=32, side=96)
@@ -121,13 +122,21 @@ def test_layers_come_back_from_their_states(base: FieldMorph, opened: Refined) -
     assert same(again.at_resolution(24), opened.morph.at_resolution(24), 0.4)
 
 
-def test_a_mask_beside_the_shape_leaves_it_as_it_is(base: FieldMorph) -> None:
+def test_a_shape_beside_its_mask_is_moved_there(base: FieldMorph) -> None:
     run = Run()
-    kept = refine(base, 0.5, [ellipse(0.05, 0.05, at=(1.3, 1.3))], RefineSettings(2, 24, 48), run)
-    assert kept.morph is base
-    assert kept.report["views"] == [{"iou_before": 0.0, "iou": 0.0}]
-    assert run.warnings == kept.report["warnings"]
-    assert "check that the camera is that of the mask" in run.warnings[0]
+    found = refine(base, 0.5, [ellipse(1.0, 1.0, at=(2.3, 0.0), focal=WIDE)], SETTINGS, run)
+    assert found.report["views"] == [{"iou_before": 0.0, "iou": pytest.approx(1.0, abs=0.03)}]
+    assert found.after.positions().mean(axis=0) == pytest.approx([2.3, 0.0, 0.0], abs=0.05)
+    assert "the whole shape was moved there" in run.warnings[0]
+    ridden = found.morph.carry(np.array([[0.8, 0.0, 0.0]]), 0.5)
+    assert ridden[0] == pytest.approx([3.1, 0.0, 0.0], abs=0.1)
+    for t in (0.0, 1.0):
+        assert same(found.morph, base, t)
+
+
+def test_a_mask_of_another_size_beside_the_shape_is_told(base: FieldMorph) -> None:
+    with pytest.raises(SettingError, match="check that camera and mask are of this frame"):
+        refine(base, 0.5, [ellipse(0.05, 0.05, at=(1.3, 1.3))], RefineSettings(2, 24, 48), Run())
 
 
 def test_it_is_cancelled_while_a_frame_is_extracted(base: FieldMorph) -> None:

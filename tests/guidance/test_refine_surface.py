@@ -18,7 +18,7 @@ from backend.timeline import times_of
 from backend.training.run import Cancelled, Run
 from protocol.messages import Timeline
 from protocol.settings import SettingError
-from tests.guidance.conftest import SIDE, View, camera, ellipse, ring, same
+from tests.guidance.conftest import SIDE, WIDE, View, camera, ellipse, ring, same
 
 TIMES = np.linspace(0.0, 1.0, 41).tolist()
 
@@ -113,6 +113,46 @@ def test_a_mask_far_off_still_pulls(grown) -> None:
     assert found.report["views"][0]["iou"] >= 0.97
 
 
+@pytest.mark.parametrize("gap", [0.02, 0.5, 1.5])  # of half the shape's width
+def test_a_shape_beside_its_mask_is_moved_there(grown, gap: float) -> None:
+    run, at = Run(), 2.0 + gap
+    found = refine(grown[0].morph, 0.5, [ellipse(1.1, 0.9, at=(at, 0.0), focal=WIDE)], RefineSettings(), run)
+    assert found.report["views"][0]["iou_before"] == 0.0
+    assert found.report["views"][0]["iou"] >= 0.97
+    assert found.after.positions().mean(axis=0) == pytest.approx([at, 0.0, 0.0], abs=0.05)
+    assert np.ptp(found.after.positions(), axis=0) == pytest.approx([2.2, 1.8, 2.0], abs=0.25)
+    assert "the whole shape was moved there" in run.warnings[0]
+    for t in (0.0, 1.0):
+        assert same(found.morph, grown[0].morph, t)
+
+
+def test_two_masks_beside_the_shape_say_where_in_space_it_is(grown) -> None:
+    views = [ellipse(0.9, 0.9, at=(2.1, 0.4), focal=WIDE), ellipse(0.9, 0.9, at=(0.4, 2.3), axis=0, focal=WIDE)]
+    found = refine(grown[0].morph, 0.5, views, RefineSettings(), Run())
+    assert min(view["iou"] for view in found.report["views"]) >= 0.97
+    assert found.after.positions().mean(axis=0) == pytest.approx(
+        [1.73, 0.34, 1.97], abs=0.05
+    )  # nearer to both cameras than the origin
+
+
+@pytest.mark.parametrize(
+    ("views", "words"),
+    [
+        ([ellipse(0.9, 0.9, at=(-4.0, 0.0), focal=WIDE)], r"far beside the shape, 1\.1 times its size away; check"),
+        ([ellipse(0.3, 0.3, at=(-1.5, 1.5), focal=WIDE)], "moved there the two agree by"),
+        (
+            [ellipse(0.9, 0.9, at=(2.2, 0.0), focal=WIDE), ellipse(0.9, 0.9, at=(0.0, -2.2), axis=1, focal=WIDE)],
+            "outline 1 of 2 lies beside the shape, and moved there where the others are",
+        ),
+    ],
+)
+def test_masks_that_are_not_of_the_frame_are_told_before_anything_starts(grown, views: list[View], words: str) -> None:
+    run = Run()
+    with pytest.raises(SettingError, match=words):
+        refine(grown[0].morph, 0.5, views, RefineSettings(), run)
+    assert "matching the outline" not in run.phase_seconds
+
+
 def test_no_displacement_is_too_steep_however_coarse_the_mask(grown) -> None:
     fine = ellipse(1.6, 0.5)
     coarse = View(fine.mask.reshape(16, 8, 16, 8).mean(axis=(1, 3)), fine.camera.resized(16, 16))
@@ -145,13 +185,6 @@ def test_what_own_faces_cannot_do_is_said(grown) -> None:
     assert "--topology remesh" in found.report["warnings"][0]
 
 
-def test_a_mask_that_is_not_of_the_frame_is_said(grown) -> None:
-    mask = np.zeros((SIDE, SIDE), np.float32)
-    mask[3, 3] = 1.0
-    found = refine(grown[0].morph, 0.5, [View(mask, camera())], RefineSettings(), Run(seconds=0.001))
-    assert "check that the camera is that of the mask" in found.report["warnings"][0]
-
-
 @pytest.mark.parametrize("time", [0.0, 1.0, -0.5, 1.5, float("nan")])
 def test_the_ends_cannot_be_matched(grown, time: float) -> None:
     with pytest.raises(SettingError, match="first and the last frame stay"):
@@ -163,6 +196,21 @@ def turned_away() -> Camera:
     return Camera(np.diag([1.0, -1.0, -1.0, 1.0]) @ seen.world_to_camera, seen.focal, seen.centre, SIDE, SIDE)
 
 
+def beside(right: float, ahead: float) -> Camera:
+    """A camera beside the ball and a little ahead of its middle, which sees some of its front by a wide lens."""
+    seen = moved_camera(12.0 + ahead)
+    matrix = seen.world_to_camera.copy()
+    matrix[:, 0, 3] -= right
+    return Camera(matrix, np.full((1, 2), 20.0), seen.centre, SIDE, SIDE)
+
+
+def moved_camera(along: float) -> Camera:
+    seen = camera()
+    matrix = seen.world_to_camera.copy()
+    matrix[:, 2, 3] -= along
+    return Camera(matrix, seen.focal, seen.centre, SIDE, SIDE)
+
+
 @pytest.mark.parametrize(
     ("views", "words"),
     [
@@ -171,6 +219,9 @@ def turned_away() -> Camera:
         ([View(np.ones((SIDE, SIDE), np.float32), camera())], "covers the whole image"),
         ([View(ellipse(1.0, 1.0).mask[:100], camera())], "128 x 100 pixels and its camera 128 x 128"),
         ([View(ellipse(1.0, 1.0).mask, turned_away())], "looks away"),
+        ([View(ellipse(1.0, 1.0).mask, moved_camera(11.5))], "the camera stands inside of the shape"),
+        ([View(ellipse(1.0, 1.0).mask, moved_camera(12.5))], "the camera stands inside of the shape"),
+        ([View(ellipse(1.0, 1.0).mask, beside(1.05, 0.2))], "with its middle behind it; move it back"),
         ([ellipse(1.0, 1.0), View(np.zeros((SIDE, SIDE), np.float32), camera())], "outline 2 of 2: the mask is empty"),
         ([View(2.0 * ellipse(1.0, 1.0).mask, camera())], "no coverage"),
         ([View(1.0 - ellipse(1.2, 0.9).mask, camera())], "leaves the shape out; invert it"),
