@@ -138,7 +138,7 @@ class _Match:
         def watch(places: Float64, faces: Int64, loss: float) -> bool:
             return self._watch(loss, lambda: MeshData.from_triangles(places + origin, faces))
 
-        fit = FieldFit(morph, self._views, settings.side, settings.steps, self._device, watch)
+        fit = FieldFit(morph, self._views, settings.side, settings.steps, self._device, watch, self._check)
         return fit.fitted(empty, settings.resolution)
 
     def _moved(self, empty: Layer) -> Layer:
@@ -154,6 +154,10 @@ class _Match:
         close_ups = [close_up(view, positions, settings.side).to(device) for view in self._views]
         fit = WarpFit(positions, triangles, close_ups, settings.steps, device, watch)
         return replace(empty, forth=fit.fitted().moves)
+
+    def _check(self) -> None:
+        """Tells that there is no new step yet; a job that is cancelled meanwhile ends."""
+        self._run.progress(self.steps, 0)
 
     def _watch(self, loss: float, mesh: Callable[[], MeshData]) -> bool:
         self.steps += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,9 +27,10 @@ class Warp:
             points = points + move.at(points)
         return points
 
-    def back(self, points: Float64) -> Float64:
-        """The points [N, 3] that are moved to ``points``."""
+    def back(self, points: Float64, check: Callable[[], None] = lambda: None) -> Float64:
+        """The points [N, 3] that are moved to ``points``; ``check`` is called before each displacement."""
         for move in reversed(self.moves):
+            check()
             points = undone(move, points)
         return points
 

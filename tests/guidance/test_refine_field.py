@@ -149,6 +149,23 @@ def test_it_is_cancelled_while_a_frame_is_extracted(base: FieldMorph) -> None:
     assert told[-1] == ("looking", 2)
 
 
+def test_it_is_cancelled_between_the_steps(base: FieldMorph) -> None:
+    """While what was moved is turned round and the field is looked up anew, of which each takes seconds."""
+    looks: list[int] = []
+
+    def told(phase: str, step: int, total: int, loss: float | None, left: float | None) -> None:
+        if phase == "matching the outline" and loss is None and step > 0:
+            looks.append(step)
+
+    morph, view, settings = base.at_resolution(16), ellipse(1.5, 0.7), RefineSettings(2, 16, 48)
+    refine(morph, 0.5, [view], settings, Run(on_progress=told))
+    every = len(looks)
+    assert len(set(looks)) == 1 < every
+    looks.clear()
+    with pytest.raises(Cancelled):
+        refine(morph, 0.5, [view], settings, Run(on_progress=told, cancelled=lambda: len(looks) == every - 1))
+
+
 def test_a_frame_that_matches_already_is_left_as_it_is(base: FieldMorph) -> None:
     frame = base.frame(0.5)
     seen = covered(frame.positions(), frame.triangles().astype(np.int64), camera())
