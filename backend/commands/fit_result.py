@@ -15,10 +15,9 @@ from backend.memory import peak_memory
 from backend.pipeline import versions
 from backend.surface_fit import Fitted
 from backend.surfaces.dataset import Dataset
-from backend.surfaces.fragments import without_specks
+from backend.surfaces.fragments import whole_surface
 from backend.surfaces.measures import Level, measure
 from backend.surfaces.queries.contour import contours
-from backend.surfaces.queries.isosurface import isosurface
 from protocol.mesh import MeshData
 
 CELLS = {2: 1024, 3: 128}  # along the longest side, by the dimension, where nothing else is asked for
@@ -39,9 +38,7 @@ def write_result(
     progress("extracting")
     level: Level
     if field.dimension == 3:
-        positions, triangles = isosurface(field, field.level, cells)
-        if field.signed and isinstance(shape, Shape):
-            positions, triangles = without_specks(positions, triangles, shape)
+        positions, triangles = whole_surface(field, shape if isinstance(shape, Shape) else None, cells)
         level, count = (positions, triangles), len(triangles)
         if count:
             write_ply(folder / "surface.ply", MeshData.from_triangles(positions, triangles))

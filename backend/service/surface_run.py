@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import count
+from typing import Any
 
 import numpy as np
 import torch
 
+from backend.geometry.shape import Shape
 from backend.geometry.shape_data import shape_of
 from backend.geometry.shape_file import check_shape
 from backend.service.baking import shape_frame
 from backend.service.baking import show as show_meshes
 from backend.service.job_output import JobOutput
 from backend.surface_fit import FitRequest, fit_shape
+from backend.surfaces.dataset import Dataset
 from backend.surfaces.distance_field import DistanceField, field_of
-from backend.surfaces.fragments import without_specks
+from backend.surfaces.fragments import whole_surface, without_specks
 from backend.surfaces.measures import measure
 from backend.surfaces.queries.isosurface import Surface, isosurface, isosurfaces
 from backend.surfaces.queries.lattice import Check, check_reach
@@ -60,12 +63,17 @@ def _fit(request: SurfaceRequest, out: JobOutput, device: torch.device) -> None:
         said = "the shape has no inside, so there are no surfaces and no skeleton in it"
         report["warnings"] = [*report.get("warnings", ()), said]
     out.progress("measuring", 0, 0, None, None)
-    cells = min(request.resolution, MEASURED)
-    report["metrics"] = measure(
-        fitted.field, fitted.data, resolution=cells, samples=SAMPLES, pairs=2 * SAMPLES, check=out.check
-    )
+    report["metrics"] = surface_metrics(fitted.field, fitted.data, shape, request.resolution, out.check)
     out.keep(Finished(out.job, report, np.frombuffer(fitted.field.to_bytes(), np.uint8)))
     out.drop_previews()
+
+
+def surface_metrics(
+    field: DistanceField, data: Dataset | Shape, shape: Shape, resolution: int, check: Check | None = None
+) -> dict[str, Any]:
+    """What the report says of a field that was fitted to ``data`` of a shape: measured on the surface that is sent."""
+    surface = whole_surface(field, shape, min(resolution, MEASURED), check)
+    return measure(field, data, surface=surface, samples=SAMPLES, pairs=2 * SAMPLES)
 
 
 def _shower(out: JobOutput) -> Callable[[DistanceField], None]:

@@ -10,11 +10,20 @@ from backend.geometry.isosurface import of_faces, without_fragments
 from backend.geometry.repair import working_mesh
 from backend.geometry.shape import Shape
 from backend.geometry.triangles import part_areas, smallest_share
+from backend.surfaces.distance_field import DistanceField
+from backend.surfaces.queries.isosurface import Surface, isosurface
+from backend.surfaces.queries.lattice import Check
 from protocol.mesh import MeshData
 
 LARGEST = 0.01  # of the area: no larger part is a speck
 OF_SMALLEST = 0.25  # of the share of the mesh's smallest part: its surface may be fitted smaller, others have two faces
 OF_POINTS = 0.25  # of the points that a part of a cloud's surface would have, were they spread evenly
+
+
+def whole_surface(field: DistanceField, shape: Shape | None, resolution: int, check: Check | None = None) -> Surface:
+    """The surface itself of a field in space, as it is given out: without specks where it is closed around a shape."""
+    surface = isosurface(field, field.level, resolution, check=check)
+    return without_specks(*surface, shape) if field.signed and shape is not None else surface
 
 
 def without_specks(positions: Float64, triangles: Int64, shape: Shape) -> tuple[Float64, Int64]:

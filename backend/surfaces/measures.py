@@ -22,7 +22,6 @@ from backend.surfaces.extraction import known_shape
 from backend.surfaces.known_shape import KnownShape
 from backend.surfaces.queries.contour import contours
 from backend.surfaces.queries.isosurface import Surface, isosurface
-from backend.surfaces.queries.lattice import Check
 from backend.training.run import Run
 
 Level = Surface | Sequence[Float64]  # a mesh, or closed loops [K, 2]
@@ -68,7 +67,6 @@ def measure(
     samples: int = 20_000,
     pairs: int = 100_000,
     seed: int = 0,
-    check: Check | None = None,
 ) -> dict[str, Any]:
     """What ``report.json`` says of a field, against the shape or the dataset it was fitted to.
 
@@ -80,7 +78,7 @@ def measure(
     truth = _truth(of)
     if surface is None:
         extract = isosurface if field.dimension == 3 else contours
-        surface = extract(field, field.level, resolution or CELLS[field.dimension], check=check)
+        surface = extract(field, field.level, resolution or CELLS[field.dimension])
     positions, elements = _joined(surface, field.dimension)
     places = _places(field, truth, samples, rng)
     return {

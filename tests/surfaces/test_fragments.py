@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from backend.geometry.shape_data import shape_of
 from backend.geometry.triangles import parts
-from backend.service.surface_run import surface_frames
+from backend.service.surface_run import surface_frames, surface_metrics
 from backend.surfaces.fragments import speck_share
 from protocol.messages import SurfaceRequest
 from protocol.shape import ShapeData
@@ -49,6 +50,15 @@ def test_a_part_as_small_as_a_speck_stays_where_the_mesh_has_one() -> None:
 def test_a_speck_goes_from_the_surface_of_points_unless_points_lie_on_it() -> None:
     assert parts_of(shape(LARGE, SMALL, faces=False), (0.05, 0.0)) == [3, 2]
     assert parts_of(shape(LARGE, SMALL, SPECK, faces=False)) == [3]
+
+
+@pytest.mark.parametrize("faces", [True, False])
+def test_what_is_measured_is_what_is_sent(faces: bool) -> None:
+    field, given = balls(LARGE, SMALL, SPECK), shape(LARGE, SMALL, faces=faces)
+    sent, measured = parts_of(given), surface_metrics(field, shape_of(given), shape_of(given), 128)
+    assert sent == [measured["components"]] == [2]
+    if faces:
+        assert measured["to_shape_largest_percent"] < 1.0  # the speck would lie 9 % of the diagonal away
 
 
 def test_what_counts_as_a_speck_goes_by_the_smallest_part() -> None:
