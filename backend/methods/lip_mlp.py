@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from backend.fields.lipschitz_mlp import LipschitzMlp
 from backend.fields.mlp import MlpShape
 from backend.methods.field_morph import FieldMorph
-from backend.methods.latent_error import measure_ends, seconds_to_measure
+from backend.methods.latent_error import seconds_to_measure
 from backend.methods.latent_field import LatentField
 from backend.methods.method import Method, Morph, Pair
-from backend.methods.posed_shapes import posed_shapes, restored_latent
+from backend.methods.posed_shapes import latent_morph, legs, posed_shapes, restored_latent
 from backend.methods.settings import setting
 from backend.training.run import Run
 from backend.training.schedule import Cosine, Halving, Schedule
@@ -106,19 +106,16 @@ class LipMlp(Method):
             return FieldMorph(pair.source, pair.target, field(network, False), PREVIEW)
 
         codes = np.linspace(0.0, 1.0, len(shapes))[:, None]
-        legs = [(k, k + 1) for k in range(len(shapes) - 1)]
         with run.phase("training"):
             fit = _fit(settings, run)
+            reserve = seconds_to_measure(_form(fit), run)
             network, outcome = fit_shapes(
-                shapes, codes, fit, run, mixtures=legs, reserve=seconds_to_measure(_form(fit), run), preview=preview
+                shapes, codes, fit, run, mixtures=legs(shapes), reserve=reserve, preview=preview
             )
         run.facts["training_steps"] = outcome.steps
         run.facts["training_loss"] = outcome.best_loss
         run.facts["lipschitz_log_bound"] = float(network.log_bound().detach())
-        with run.phase("correcting"):
-            trained = field(network, settings.correction)
-            measure_ends(trained, run)
-        return FieldMorph(pair.source, pair.target, trained)
+        return latent_morph(pair, lambda corrected: field(network, corrected), settings.correction, run)
 
     def restore(self, source: MeshData, arrays: Mapping[str, NDArray[Any]], values: Mapping[str, Any]) -> Morph:
         return restored_latent(source, arrays, values)

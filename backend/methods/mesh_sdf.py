@@ -17,10 +17,10 @@ from backend.fields.coded_network import CodedDeepSdf
 from backend.fields.deep_sdf import DeepSdf
 from backend.fields.mlp import MlpShape
 from backend.methods.field_morph import FieldMorph
-from backend.methods.latent_error import measure_ends, seconds_to_measure
+from backend.methods.latent_error import seconds_to_measure
 from backend.methods.latent_field import LatentField
 from backend.methods.method import Method, Morph, Pair
-from backend.methods.posed_shapes import posed_shapes, restored_latent
+from backend.methods.posed_shapes import latent_morph, legs, posed_shapes, restored_latent, sampled
 from backend.methods.settings import setting
 from backend.surfaces.mesh_sdf.between import Between
 from backend.surfaces.mesh_sdf.decoder import Decoder
@@ -28,7 +28,7 @@ from backend.surfaces.mesh_sdf.samples import Samples
 from backend.surfaces.mesh_sdf.settings import DecoderSettings
 from backend.surfaces.mesh_sdf.training import train_decoder
 from backend.training.run import Run
-from backend.training.shape_samples import Shape, ShapeSamples, sample_between, sample_shapes
+from backend.training.shape_samples import Shape, ShapeSamples
 from protocol.mesh import MeshData, MeshError
 from protocol.settings import SettingError, SettingValue
 
@@ -106,10 +106,7 @@ class MeshSdf(Method):
             return LatentField(carried, stops, CodedDeepSdf(at_rest, length), corrected=corrected, codes=codes)
 
         _train(decoder, shapes, length, run, lambda: FieldMorph(pair.source, pair.target, field(False), PREVIEW))
-        with run.phase("correcting"):
-            trained = field(settings.correction)
-            measure_ends(trained, run)
-        return FieldMorph(pair.source, pair.target, trained)
+        return latent_morph(pair, field, settings.correction, run)
 
     def restore(self, source: MeshData, arrays: Mapping[str, NDArray[Any]], values: Mapping[str, Any]) -> Morph:
         return restored_latent(source, arrays, values)
@@ -117,20 +114,10 @@ class MeshSdf(Method):
 
 def _train(decoder: Decoder, shapes: list[Shape], length: float, run: Run, preview: Callable[[], Any]) -> None:
     """Every pose and, between neighbours in time, the way from one to the next; the decoder's unit is ``length``."""
-    rng = np.random.default_rng(run.seed)
-    settings, form = decoder.settings, decoder.settings.form
-    legs = [(k, k + 1) for k in range(len(shapes) - 1)]
-
-    def check() -> None:
-        run.progress(0, 0)
-
-    with run.phase("sampling"):
-        every = sample_shapes(shapes, rng, run.device, labels=True, around=False, check=check)
-        samples = [_sides(part, length) for part in every]
-        between = None
-        if settings.between:
-            shared = sample_between(shapes, rng, run.device, check=check)
-            between = Between(shared.points / length, shared.distances / length, legs)
+    form = decoder.settings.form
+    every, shared = sampled(shapes, run, labels=True, between=decoder.settings.between > 0)
+    samples = [_sides(part, length) for part in every]
+    between = None if shared is None else Between(shared.points / length, shared.distances / length, legs(shapes))
     alike = MlpShape(form.inputs, 1, form.width, form.depth, "relu", form.skip, narrow_before=True)
     reserve = seconds_to_measure(alike, run)
     outcome = train_decoder(decoder, samples, run, between=between, reserve=reserve, preview=preview)

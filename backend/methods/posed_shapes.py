@@ -1,8 +1,9 @@
-"""What every method with one network for all shapes begins with, and what its field is restored around."""
+"""What every method with one network for all shapes begins and ends with, and what its field is restored around."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,13 @@ from backend.flow.co_moving import CoMoving
 from backend.geometry.repair import working_pair
 from backend.methods.carried_pair import RigidPair
 from backend.methods.field_morph import FieldMorph
+from backend.methods.latent_error import measure_ends
 from backend.methods.latent_field import LatentField, latent_shapes
 from backend.methods.method import Pair
 from backend.methods.sequence import poses_of
 from backend.methods.targets import frame_of
 from backend.training.run import Run
-from backend.training.shape_samples import Shape
+from backend.training.shape_samples import Shape, ShapeSamples, SharedSamples, sample_between, sample_shapes
 from protocol.mesh import MeshData
 
 Float = NDArray[np.float64]
@@ -36,6 +38,36 @@ def posed_shapes(pair: Pair, run: Run) -> tuple[RigidPair, list[Float], list[Sha
         for sentence in shape.sides.said(role):
             run.warn(sentence)
     return carried, stops, shapes
+
+
+def legs(shapes: Sequence[Shape]) -> list[tuple[int, int]]:
+    """The numbers of each two shapes that follow each other in time."""
+    return list(pairwise(range(len(shapes))))
+
+
+def sampled(
+    shapes: Sequence[Shape], run: Run, *, labels: bool, between: bool
+) -> tuple[list[ShapeSamples], SharedSamples | None]:
+    """Samples of every shape, with known distances or without, and where they are wanted those between the shapes."""
+    rng = np.random.default_rng(run.seed)
+
+    def check() -> None:
+        run.progress(0, 0)
+
+    with run.phase("sampling"):
+        samples = sample_shapes(shapes, rng, run.device, labels=labels, around=False, check=check)
+        return samples, sample_between(shapes, rng, run.device, check=check) if between else None
+
+
+def latent_morph(pair: Pair, field: Callable[[bool], LatentField], correction: bool, run: Run) -> FieldMorph:
+    """The morph of a trained network. How far that is from the ends is told, and with ``correction`` taken away.
+
+    ``field`` makes the field of the network, with such a correction or without.
+    """
+    with run.phase("correcting"):
+        trained = field(correction)
+        measure_ends(trained, run)
+    return FieldMorph(pair.source, pair.target, trained)
 
 
 def restored_pair(source: MeshData, target: MeshData, field: Mapping[str, Any]) -> RigidPair:

@@ -16,17 +16,17 @@ from numpy.typing import NDArray
 
 from backend.fields.mlp import Mlp, MlpShape
 from backend.methods.field_morph import FieldMorph
-from backend.methods.latent_error import measure_ends, seconds_to_measure
+from backend.methods.latent_error import seconds_to_measure
 from backend.methods.latent_field import LatentField
 from backend.methods.method import Method, Morph, Pair
-from backend.methods.posed_shapes import posed_shapes, restored_latent
+from backend.methods.posed_shapes import latent_morph, legs, posed_shapes, restored_latent, sampled
 from backend.methods.settings import setting
 from backend.surfaces.space.network import SpaceNetwork
 from backend.surfaces.space.settings import SpaceSettings, preset
 from backend.surfaces.space.training import train_space
 from backend.training.mixtures import Mixtures
 from backend.training.run import Run
-from backend.training.shape_samples import Shape, sample_between, sample_shapes
+from backend.training.shape_samples import Shape
 from protocol.mesh import MeshData
 from protocol.settings import SettingValue
 
@@ -107,10 +107,7 @@ class ShapeSpaceMorph(Method):
             return FieldMorph(pair.source, pair.target, field(False), PREVIEW)
 
         _train(network, shapes, settings, run, preview)
-        with run.phase("correcting"):
-            trained = field(settings.correction)
-            measure_ends(trained, run)
-        return FieldMorph(pair.source, pair.target, trained)
+        return latent_morph(pair, field, settings.correction, run)
 
     def restore(self, source: MeshData, arrays: Mapping[str, NDArray[Any]], values: Mapping[str, Any]) -> Morph:
         return restored_latent(source, arrays, values)
@@ -131,17 +128,8 @@ def points_first(given: Mlp) -> Mlp:
 
 def _train(network: SpaceNetwork, shapes: list[Shape], settings: ShapeSpaceSettings, run: Run, preview: Any) -> None:
     """Every pose and, between neighbours in time, their envelope."""
-    rng = np.random.default_rng(run.seed)
-    legs = [(k, k + 1) for k in range(len(shapes) - 1)]
-
-    def check() -> None:
-        run.progress(0, 0)
-
-    with run.phase("sampling"):
-        samples = sample_shapes(shapes, rng, run.device, labels=settings.known > 0, around=False, check=check)
-        mixtures = None
-        if settings.mixed:
-            mixtures = Mixtures(sample_between(shapes, rng, run.device, check=check), legs, settings.mixed)
+    samples, shared = sampled(shapes, run, labels=settings.known > 0, between=settings.mixed > 0)
+    mixtures = None if shared is None else Mixtures(shared, legs(shapes), settings.mixed)
     form: MlpShape = network.mlp.shape
     outcome = train_space(
         network, samples, run, mixtures=mixtures, reserve=seconds_to_measure(form, run), preview=preview
