@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 
 import backend
+from backend.correspondence.landing import Landing
 from backend.geometry.io import read_mesh
+from backend.geometry.repair import working_pair
+from backend.methods.method import Pair
 from protocol.mesh import MeshData
 from protocol.messages import MorphRequest, Timeline
 from tests.meshes import rotation, torus
@@ -34,3 +37,13 @@ def request_for(pair: tuple[MeshData, MeshData], method: str = "velocity_field",
     """A small request of a pair."""
     fields: dict[str, object] = {"preset": "draft", "timeline": Timeline(5)} | changes
     return MorphRequest(pair[0], pair[1], method, "", **fields)  # type: ignore[arg-type]
+
+
+def pair_of(source: MeshData, target: MeshData, stops: tuple[np.ndarray, ...] = ()) -> Pair:
+    """A pair of the same vertex order, so that nothing has to be aligned."""
+    a, b = working_pair(source, target)
+    everywhere = np.ones(len(a.positions), bool)
+    return Pair(
+        source, target, a, b, None, landing=Landing(b.positions, everywhere), topology="remesh",
+        stops=tuple(Landing(stop - a.origin, everywhere) for stop in stops),
+    )  # fmt: skip

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from backend.checkpoint import morph_from_bytes, morph_to_bytes
-from backend.correspondence.landing import Landing
 from backend.fields.lipschitz_mlp import LipschitzMlp
 from backend.flow.co_moving import CoMoving
 from backend.geometry.metrics import topology
@@ -24,16 +21,27 @@ from backend.methods.carried_pair import RigidPair
 from backend.methods.field_morph import FieldMorph
 from backend.methods.latent_field import LatentField, latent_shapes
 from backend.methods.lip_mlp import LipMlp, LipMlpSettings, _fit
-from backend.methods.method import Morph, Pair
+from backend.methods.method import Morph
 from backend.methods.registry import get, spec
-from backend.pipeline import Trained, train
-from backend.training.run import Cancelled, Run
+from backend.pipeline import train
+from backend.training.run import Run
 from backend.training.schedule import Cosine, Halving
 from backend.training.shape_fit import ShapeFit, fit_shapes
 from backend.training.shape_samples import Shape, box_of, sample_between, sample_shapes
 from protocol.mesh import MeshData
 from tests.meshes import grid, icosphere, torus
 from tests.methods.conftest import request_for
+from tests.methods.rings import (
+    Ring,
+    comes_back_from_bytes,
+    ends_are_exact,
+    error_of_the_network_is_told,
+    hole_opens,
+    is_cancelled_ends_in_time_and_shows_itself,
+    passes_its_stop,
+    same_frames,
+    trained_ring,
+)
 
 SMALL = {
     "steps": 400, "width": 32, "depth": 3, "known": 512, "mixed": 128, "space_frequency": 1.5, "learning_rate": 1.5e-2,
@@ -54,16 +62,6 @@ def fit(**changes: object) -> ShapeFit:
     return ShapeFit(**(values | changes))  # type: ignore[arg-type]
 
 
-def pair_of(source: MeshData, target: MeshData, stops: tuple[np.ndarray, ...] = ()) -> Pair:
-    """A pair of the same vertex order, so that nothing has to be aligned."""
-    a, b = working_pair(source, target)
-    everywhere = np.ones(len(a.positions), bool)
-    return Pair(
-        source, target, a, b, None, landing=Landing(b.positions, everywhere), topology="remesh",
-        stops=tuple(Landing(stop - a.origin, everywhere) for stop in stops),
-    )  # fmt: skip
-
-
 def volumes(morph: Morph, times: list[float]) -> list[float]:
     """Of frames that are all closed and in one piece."""
     found = []
@@ -75,15 +73,8 @@ def volumes(morph: Morph, times: list[float]) -> list[float]:
 
 
 @pytest.fixture(scope="module")
-def ring() -> tuple[Trained, object]:
-    """A ball that becomes a torus."""
-    request = request_for(
-        (icosphere(3), torus(32, 16, major=0.75, minor=0.3)),
-        "lip_mlp",
-        settings=SMALL,
-        topology="auto",
-    )
-    return train(request, Run(seed=0)), request
+def ring() -> Ring:
+    return trained_ring("lip_mlp", SMALL, topology="auto")
 
 
 def test_the_volume_between_two_balls_grows_all_the_way():
@@ -101,27 +92,13 @@ def test_the_volume_between_two_balls_grows_all_the_way():
 
 
 def test_a_ball_becomes_a_ring(ring):
-    morph = ring[0].morph.at_resolution(40)
-    genus = []
-    for mesh in morph.frames(np.linspace(0.0, 1.0, 9).tolist()):
-        looks = topology(mesh.n_vertices, mesh.triangles())
-        assert looks["closed"]
-        assert looks["components"] == 1
-        genus.append(looks["genus"])
-    assert genus[0] == 0
-    assert genus[-1] == 1
+    genus = hole_opens(ring, np.linspace(0.0, 1.0, 9).tolist())
     assert genus == sorted(genus)  # the hole opens once
 
 
 def test_the_ends_are_exact_and_the_report_says_how_far_the_network_was(ring):
-    trained, request = ring
-    for t, mesh in ((0.0, request.source), (1.0, request.target)):
-        frame = trained.morph.at_resolution(64).frame(t)
-        off = SignedSurface(mesh.positions(), mesh.triangles().astype(np.int64))(frame.positions())
-        assert np.abs(off).mean() < 1e-3
-        assert 0.0 < trained.report[f"raw_chamfer_t{t:.0f}"] < 0.02
-    assert trained.report["topology"] == "remesh"
-    assert trained.report["training_steps"] == 400
+    ends_are_exact(ring)
+    error_of_the_network_is_told(ring)
 
 
 def test_a_sheet_is_one_shell_at_coarse_cells():
@@ -157,32 +134,16 @@ def test_the_slope_bounds_the_gradient(ring):
 
 
 def test_a_morph_comes_back_from_its_bytes(ring):
-    trained, request = ring
-    again, facts = morph_from_bytes(morph_to_bytes(trained, request))
-    assert facts["method"] == "lip_mlp"
-    for t in (0.0, 0.1, 0.5, 1.0):
-        ours, theirs = (morph.at_resolution(24).frame(t) for morph in (trained.morph, again))
-        assert ours.vertices.tobytes() == theirs.vertices.tobytes()
-        assert ours.face_indices.tobytes() == theirs.face_indices.tobytes()
+    comes_back_from_bytes(ring)
 
 
 def test_stops_are_shapes_on_the_way():
-    source, target = icosphere(2, 0.5), icosphere(2, 0.6)
-    stop = source.positions() * np.array([1.8, 0.7, 0.7])
-    pair = pair_of(source, target, (stop,))
-    morph = LipMlp().fit(pair, LipMlpSettings(**(SMALL | {"steps": 60})), Run(seed=0))
-    assert isinstance(morph, FieldMorph)
-    frame = morph.at_resolution(32).frame(0.5)
-    off = SignedSurface(stop, source.triangles().astype(np.int64))(frame.positions())
-    assert np.abs(off).max() < 0.02
-    arrays, values = morph.state()
-    again = LipMlp().restore(source, arrays, values)
-    for t in (0.3, 0.5):
-        ours, theirs = (made.at_resolution(16).frame(t) for made in (morph, again))
-        assert ours.vertices.tobytes() == theirs.vertices.tobytes()
+    morph = passes_its_stop(LipMlp(), LipMlpSettings(**(SMALL | {"steps": 60})))
+    same_frames(morph, LipMlp().restore(morph.source, *morph.state()), (0.3, 0.5), 16)
+    stop = 0.5 * np.array([1.8, 0.7, 0.7])  # half axes
     low, high = morph.field.box(0.5)
-    assert (low < stop.min(axis=0)).all()
-    assert (high > stop.max(axis=0)).all()
+    assert (low < -stop).all()
+    assert (high > stop).all()
 
 
 def test_three_shapes_with_codes_in_the_plane():
@@ -233,17 +194,7 @@ def test_the_papers_losses_alone_find_a_ball():
 
 
 def test_training_is_cancelled_and_ends_in_time_and_shows_itself():
-    pair = pair_of(icosphere(2), icosphere(2, 1.5))
-    with pytest.raises(Cancelled):
-        LipMlp().fit(pair, LipMlpSettings(**SMALL), Run(cancelled=lambda: True))
-    shown: list[Morph] = []
-    run = Run(seconds=8.0, on_preview=shown.append)
-    started = time.monotonic()
-    morph = LipMlp().fit(pair, LipMlpSettings(**SMALL), run)
-    assert time.monotonic() - started < 60.0  # without a budget it would be endless
-    assert run.facts["training_steps"] > 0
-    assert shown
-    assert shown[0].frame(0.5).n_vertices < morph.frame(0.5).n_vertices
+    is_cancelled_ends_in_time_and_shows_itself(LipMlp(), LipMlpSettings(**SMALL), seconds=8.0)
 
 
 def test_samples_lie_where_they_say():

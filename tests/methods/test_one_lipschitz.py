@@ -8,31 +8,27 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backend.checkpoint import morph_from_bytes, morph_to_bytes
 from backend.fields.one_lipschitz import OneLipschitz
 from backend.geometry.metrics import topology
 from backend.geometry.signed_distance import SignedSurface
 from backend.geometry.triangles import signed_volume
 from backend.methods.bounded_field import BoundedField
 from backend.methods.carried_pair import RigidPair
-from backend.methods.field_morph import FieldMorph
 from backend.methods.method import Morph
 from backend.methods.one_lipschitz import OneLipschitzMorph, OneLipschitzMorphSettings
-from backend.pipeline import Trained, train
 from backend.training.bounded_fit import timed
 from backend.training.run import Cancelled, Run
-from tests.meshes import icosphere, torus
-from tests.methods.conftest import request_for
-from tests.methods.test_lip_mlp import STILL, pair_of
+from tests.meshes import icosphere
+from tests.methods.conftest import pair_of
+from tests.methods.rings import Ring, comes_back_from_bytes, ends_are_exact, passes_its_stop, same_frames, trained_ring
+from tests.methods.test_lip_mlp import STILL
 
 SMALL = {"steps": 400, "width": 32, "depth": 4, "known": 128, "mixed": 64, "learning_rate": 2e-2}
 
 
 @pytest.fixture(scope="module")
-def ring() -> tuple[Trained, object]:
-    """A ball that becomes a torus."""
-    request = request_for((icosphere(3), torus(32, 16, major=0.75, minor=0.3)), "one_lipschitz", settings=SMALL)
-    return train(request, Run(seed=0)), request
+def ring() -> Ring:
+    return trained_ring("one_lipschitz", SMALL)
 
 
 @settings(max_examples=20, deadline=None)
@@ -92,13 +88,8 @@ def test_a_ball_becomes_a_ring(ring):
 
 
 def test_the_ends_are_exact_and_what_leads_there_is_continuous(ring):
-    trained, request = ring
-    for t, mesh in ((0.0, request.source), (1.0, request.target)):
-        frame = trained.morph.at_resolution(64).frame(t)
-        off = SignedSurface(mesh.positions(), mesh.triangles().astype(np.int64))(frame.positions())
-        assert np.abs(off).mean() < 1e-3
-    assert trained.report["training_steps"] == 400
-    field = trained.morph.field
+    ends_are_exact(ring)
+    field = ring[0].morph.field
     points = np.random.default_rng(0).uniform(-1.0, 1.0, (300, 3))
     values = np.stack([field.values(points, float(t)) for t in np.linspace(0.0, 1.0, 401)])
     assert np.abs(np.diff(values, axis=0)).max() < 0.05
@@ -106,27 +97,12 @@ def test_the_ends_are_exact_and_what_leads_there_is_continuous(ring):
 
 
 def test_a_morph_comes_back_from_its_bytes(ring):
-    trained, request = ring
-    again, facts = morph_from_bytes(morph_to_bytes(trained, request))
-    assert facts["method"] == "one_lipschitz"
-    for t in (0.0, 0.05, 0.5, 1.0):
-        ours, theirs = (morph.at_resolution(24).frame(t) for morph in (trained.morph, again))
-        assert ours.vertices.tobytes() == theirs.vertices.tobytes()
-        assert ours.face_indices.tobytes() == theirs.face_indices.tobytes()
+    comes_back_from_bytes(ring, (0.0, 0.05, 0.5, 1.0))
 
 
 def test_stops_are_shapes_on_the_way():
-    source, target = icosphere(2, 0.5), icosphere(2, 0.6)
-    stop = source.positions() * np.array([1.8, 0.7, 0.7])
-    made = OneLipschitzMorphSettings(**(SMALL | {"steps": 40}))
-    morph = OneLipschitzMorph().fit(pair_of(source, target, (stop,)), made, Run(seed=0))
-    assert isinstance(morph, FieldMorph)
-    off = SignedSurface(stop, source.triangles().astype(np.int64))(morph.at_resolution(32).frame(0.5).positions())
-    assert np.abs(off).max() < 0.02
-    again = OneLipschitzMorph().restore(source, *morph.state())
-    for t in (0.2, 0.5):
-        ours, theirs = (one.at_resolution(16).frame(t) for one in (morph, again))
-        assert ours.vertices.tobytes() == theirs.vertices.tobytes()
+    morph = passes_its_stop(OneLipschitzMorph(), OneLipschitzMorphSettings(**(SMALL | {"steps": 40})))
+    same_frames(morph, OneLipschitzMorph().restore(morph.source, *morph.state()), (0.2, 0.5), 16)
 
 
 def test_training_is_cancelled_and_shows_itself():
