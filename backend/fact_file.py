@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,18 @@ def parse_fact_file(data: bytes, format: str, wrong: str) -> tuple[dict[str, NDA
     if found != format:
         raise SettingError(f"{wrong} (its format is {found!r})")
     return arrays, facts
+
+
+@contextmanager
+def undamaged(what: str) -> Iterator[None]:
+    """For what is made of the arrays and facts of a file. Raises ``SettingError`` where they do not go together.
+
+    ``what`` is called damaged then: the name of the file and what it should be.
+    """
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise SettingError(f"{what}, or one of another version ({error!r})") from error
 
 
 def _facts_in(data: bytes) -> Any:

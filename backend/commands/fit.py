@@ -110,11 +110,12 @@ def _check_out(arguments: argparse.Namespace) -> None:
 def _fit(arguments: argparse.Namespace, progress: Progress, interrupt: Interrupt) -> dict[str, Any]:
     """Trains and writes all of the result; the report."""
     from backend.commands.fit_result import write_result
-    from backend.commands.training_folder import TrainingFolder, fingerprint, steps_done
+    from backend.commands.training_folder import TrainingFolder, fingerprint
     from backend.commands.watch import Watch
     from backend.device import choose_device, configure
     from backend.evaluation.report import write_report
     from backend.surface_fit import FitRequest, fit_shape
+    from backend.training.checkpoints import steps_done
     from backend.training.run import Cancelled, Run
 
     configure()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -28,15 +29,20 @@ def add_training(parser: Parser, result: str) -> None:
     add("--device", default="cpu", metavar="D", help="cpu (default), cuda, mps or auto")
 
 
-def check_model(out: Path, folder: Path, resumed: bool, force: bool) -> None:
-    """Raises ``CommandError`` unless a training may write ``out`` and its checkpoints in ``folder``."""
-    from backend.training.checkpoints import checkpoints_in
+def is_resumed(arguments: argparse.Namespace) -> bool:
+    """Whether the options of a training ask to go on with an earlier one."""
+    return arguments.resume or arguments.checkpoint is not None
+
+
+def check_model(out: Path, arguments: argparse.Namespace) -> None:
+    """Raises ``CommandError`` unless the training that is asked for may write ``out`` and its checkpoints."""
+    from backend.training.checkpoints import checkpoints_in, checkpoints_of
 
     check_file(out)
-    there = bool(checkpoints_in(folder))
+    there, resumed = bool(checkpoints_in(checkpoints_of(out))), is_resumed(arguments)
     if resumed and not there:
         raise CommandError(f"{out}: no training has left checkpoints for it; leave out --resume and --checkpoint")
-    if (out.exists() or there) and not (resumed or force):
+    if (out.exists() or there) and not (resumed or arguments.force):
         raise CommandError(f"{out}: there is a training of it; add --resume to go on with it, or --force to replace it")
 
 

@@ -103,11 +103,6 @@ class TrainingFolder:
             raise
 
 
-def steps_done(start: Path | None) -> int:
-    """Of the training that goes on from a checkpoint."""
-    return 0 if start is None else step_of(start)
-
-
 def fingerprint(of: Shape | Dataset) -> str:
     """The same for the same points and what joins them."""
     if isinstance(of, Shape):

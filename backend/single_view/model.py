@@ -11,13 +11,12 @@ import numpy as np
 import torch
 
 from backend import data
-from backend.fact_file import fact_file, parse_fact_file, put_in_place
+from backend.fact_file import fact_file, parse_fact_file, put_in_place, undamaged
 from backend.geometry.arrays import Float64
 from backend.methods.state import load_weights, weights_of
 from backend.single_view.network import SingleViewNetwork
 from backend.single_view.settings import SingleViewSettings
-from backend.training.checkpoints import checkpoint_named, checkpoints_of, load_checkpoint
-from protocol.settings import SettingError
+from backend.training.checkpoints import load_state_of
 
 FORMAT = "tweenfield-single-view-1"
 SHIPPED = Path(data.__file__).parent / "single_view_chairs.safetensors"
@@ -91,8 +90,7 @@ def read_model(path: Path, checkpoint: str | None = None) -> SingleViewModel:
     Raises ``SettingError`` for any other file, ``OSError`` where there is none.
     """
     model = model_of(path.read_bytes(), str(path))
-    if checkpoint is not None:
-        load_checkpoint(checkpoint_named(checkpoints_of(path), checkpoint), model.network)
+    load_state_of(path, checkpoint, model.network)
     return model
 
 
@@ -104,7 +102,7 @@ def shipped_model() -> SingleViewModel:
 def model_of(content: bytes, name: str) -> SingleViewModel:
     """The model in the bytes of a file; ``name`` is what errors call it. Raises ``SettingError`` for any others."""
     tensors, plain = parse_fact_file(content, FORMAT, f"{name}: not a model of `single-view train`")
-    try:
+    with undamaged(f"{name}: a damaged model"):
         network = SingleViewNetwork(SingleViewSettings(**plain["settings"]))
         load_weights("network", network, {key: array.astype(np.float32) for key, array in tensors.items()})
         network.requires_grad_(False).eval()
@@ -120,5 +118,3 @@ def model_of(content: bytes, name: str) -> SingleViewModel:
             plain["seed"],
             plain["facts"],
         )
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise SettingError(f"{name}: a damaged model, or one of another version ({error!r})") from error

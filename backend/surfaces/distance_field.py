@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from backend.device import flushed_denormals
-from backend.fact_file import fact_file, parse_fact_file
+from backend.fact_file import fact_file, parse_fact_file, undamaged
 from backend.fields.distance_network import DistanceNetwork
 from backend.fields.evaluate import evaluated
 from backend.geometry.arrays import Float64
@@ -20,7 +20,6 @@ from backend.geometry.shape import UnitFrame
 from backend.methods.state import load_weights, weights_of
 from backend.surfaces.beyond import ROOM, Around
 from backend.surfaces.networks import network_of
-from protocol.settings import SettingError
 
 FORMAT = "tweenfield-field-1"
 BATCH = 8192  # points differentiated at once
@@ -112,7 +111,7 @@ class DistanceField:
 def field_of(data: bytes, name: str) -> DistanceField:
     """The field of a file's bytes; ``name`` is what errors call it. Raises ``SettingError`` for any other bytes."""
     tensors, facts = parse_fact_file(data, FORMAT, f"{name}: not a field of `fit`")
-    try:
+    with undamaged(f"{name}: a damaged field"):
         network = network_of(facts["family"], facts["form"])
         load_weights("network", network, tensors)
         return DistanceField(
@@ -126,8 +125,6 @@ def field_of(data: bytes, name: str) -> DistanceField:
             facts["bounded"],
             facts["facts"],
         )
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise SettingError(f"{name}: a damaged field, or one of another version ({error!r})") from error
 
 
 def read_field(path: Path) -> DistanceField:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from backend.training.run import SEEDS
+
 BOX = 1.2  # half the side of the box around the unit frame's middle
-SEEDS = 1_000_003  # between those of one run and the next
 
 
 class StepSamples:

@@ -26,6 +26,11 @@ class Checkpoints:
     every: int = 500  # steps
     start: Path | None = None  # None: from the beginning
 
+    @property
+    def done(self) -> int:
+        """Steps of the training that this one goes on with."""
+        return steps_done(self.start)
+
     def keep(self, step: int, module: nn.Module, optimiser: Adam) -> None:
         """Writes the state after ``step`` steps; the file is never seen half written."""
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -36,10 +41,9 @@ class Checkpoints:
 
     def begin(self, module: nn.Module, optimiser: Adam) -> int:
         """Gives both the state to go on from; the steps that it had done. Raises ``SettingError``."""
-        if self.start is None:
-            return 0
-        load_checkpoint(self.start, module, optimiser)
-        return step_of(self.start)
+        if self.start is not None:
+            load_checkpoint(self.start, module, optimiser)
+        return self.done
 
 
 def load_checkpoint(path: Path, module: nn.Module, optimiser: Adam | None = None) -> None:
@@ -51,6 +55,12 @@ def load_checkpoint(path: Path, module: nn.Module, optimiser: Adam | None = None
             optimiser.restore(_under("optimiser.", tensors))
     except (SafetensorError, KeyError, RuntimeError) as error:
         raise SettingError(f"{path}: not a checkpoint of this training ({error!r})") from error
+
+
+def load_state_of(path: Path, which: str | None, module: nn.Module) -> None:
+    """Gives the module of a model's file the state of its checkpoint ``which``; leaves it where that is None."""
+    if which is not None:
+        load_checkpoint(checkpoint_named(checkpoints_of(path), which), module)
 
 
 def checkpoints_of(path: Path) -> Path:
@@ -83,6 +93,11 @@ def step_of(path: Path) -> int:
     if found is None:
         raise SettingError(f"{path}: is not named as a checkpoint is, step_000500.safetensors")
     return int(found[1])
+
+
+def steps_done(start: Path | None) -> int:
+    """Of the training that goes on from a checkpoint; 0 of one that begins."""
+    return 0 if start is None else step_of(start)
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

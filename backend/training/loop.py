@@ -41,6 +41,10 @@ class Outcome:
         """What the report says of it."""
         return {f"{stage}_steps": self.steps, f"{stage}_loss": self.best_loss}
 
+    def model_facts(self) -> dict[str, float | int | None]:
+        """What the file of a model says of it; no loss where there was no step."""
+        return {"steps": self.steps, "loss": self.best_loss if self.best_step else None}
+
 
 @dataclass
 class _Best:

@@ -12,6 +12,7 @@ import torch
 
 PREVIEW_SHARE = 0.05  # of the training time, at most
 ENDLESS = 1_000_000_000  # steps
+SEEDS = 1_000_003  # between those of one run and the next
 
 
 class Cancelled(Exception):
@@ -82,6 +83,10 @@ class Run:
     def steps(self, preset: int) -> int:
         """Presets stop by steps; with a time budget, time alone ends the training."""
         return preset if self.seconds is None else ENDLESS
+
+    def generator(self, done: int) -> torch.Generator:
+        """Chance for a training that goes on after ``done`` steps: not what it has had."""
+        return torch.Generator().manual_seed(self.seed * SEEDS + done)
 
     @contextmanager
     def part(self, share: float) -> Iterator[None]:

@@ -43,6 +43,11 @@ class Cosine:
         return top * min((update + 1) / max(self.warm_up, 1), 1.0)
 
 
+def halved_by_epochs(first: float, epochs: int, epoch: int, floor: float) -> Schedule:
+    """Half the rate every so many epochs of ``epoch`` updates, down to a floor; a cosine where these are 0 epochs."""
+    return Halving(first, epochs * epoch, floor) if epochs else Cosine(first)
+
+
 @dataclass(frozen=True)
 class Dropping:
     """One rate, and from a share of the training on another."""

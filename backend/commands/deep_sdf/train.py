@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backend.commands.interrupt import Interrupt
-from backend.commands.model_file import BEGUN, add_training, begun_on_disk, check_model
+from backend.commands.model_file import add_training, begun_on_disk, check_model, is_resumed
+from backend.commands.model_training import ModelTraining, train_model
 from backend.commands.output import made_folder, naming_output
 from backend.commands.parser import CommandError, Parser, choice
-from backend.commands.progress import Progress, duration
 from backend.commands.shape_space.shapes import shapes_in
 
 if TYPE_CHECKING:
-    from backend.commands.watch import Watch
     from backend.surfaces.mesh_sdf.model import DecoderModel
     from backend.surfaces.mesh_sdf.training_data import TrainingData
     from backend.training.checkpoints import Checkpoints
@@ -43,55 +39,45 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from backend.commands.watch import Watch
-    from backend.device import choose_device, configure
-    from backend.training.checkpoints import checkpoints_of
-    from backend.training.run import Run
-
-    resumed = arguments.resume or arguments.checkpoint is not None
     out: Path = arguments.out / MODEL
     if arguments.out.exists() and not arguments.out.is_dir():
         raise CommandError(f"{arguments.out}: is a file; name a folder with --out")
     if arguments.out.is_dir():
-        check_model(out, checkpoints_of(out), resumed, arguments.force)
-    elif resumed:
+        check_model(out, arguments)
+    elif is_resumed(arguments):
         raise CommandError(f"{arguments.out}: no training was begun there; leave out --resume and --checkpoint")
-    configure()
-    device = choose_device(arguments.device)
-    cpu = time.process_time()
-    with Progress() as progress, Interrupt(progress.note, at_once=True) as interrupt:
-        watch = Watch(progress, interrupt)
-        work = Run(device=device, seed=arguments.seed, on_progress=progress)
-        model, data, checkpoints = _begun(arguments, resumed, work)
-        with made_folder(arguments.out):
-            model = _trained(model, data, checkpoints, work, watch, arguments)
-        finished = not interrupt.asked
-    sys.stdout.write(_summary(model, out, finished, time.process_time() - cpu))
-    return 0 if finished else 130
+    return train_model(arguments, out, _train)
 
 
-def _begun(arguments: argparse.Namespace, resumed: bool, work: Run) -> tuple[DecoderModel, TrainingData, Checkpoints]:
+def _train(training: ModelTraining) -> str:
+    model, data, checkpoints = _begun(training)
+    with made_folder(training.arguments.out):
+        model = _trained(training, model, data, checkpoints)
+    error = model.facts["l1"]
+    measured = "" if error is None else f", mean clamped error {error:.2g} at new samples"
+    return f"{len(model.names)} shapes, {model.facts['steps']} steps{measured}"
+
+
+def _begun(training: ModelTraining) -> tuple[DecoderModel, TrainingData, Checkpoints]:
     """The model before its training, what it is trained on, and the checkpoints to begin with."""
     from backend.surfaces.mesh_sdf.model import DecoderModel, read_decoder
     from backend.surfaces.mesh_sdf.settings import preset
-    from backend.training.checkpoints import LATEST, Checkpoints, checkpoint_named, checkpoints_of
 
-    folder = checkpoints_of(arguments.out / MODEL)
-    if resumed:
-        model = read_decoder(folder / BEGUN)
-        start = checkpoint_named(folder, arguments.checkpoint or LATEST)
+    arguments, work = training.arguments, training.work
+    if training.resumed:
+        model = training.begun(read_decoder)
+        checkpoints = training.checkpoints(model.decoder.settings.keep_every)
         data = _data(arguments, work, model.seed, set(model.names))
         if data.names != model.names:
             raise CommandError(
                 f"{arguments.folder}: does not hold the {len(model.names)} shapes that {arguments.out} was begun on; "
                 "name the folder that it was begun on"
             )
-        return model, data, Checkpoints(folder, model.decoder.settings.keep_every, start)
+        return model, data, checkpoints
     data = _data(arguments, work, arguments.seed)
-    changes = {} if arguments.steps is None else {"steps": arguments.steps}
-    settings = preset(arguments.preset, len(data.names), changes)
+    settings = preset(arguments.preset, len(data.names), training.changes)
     model = DecoderModel.begun(settings, data.names, data.frames, preset=arguments.preset, seed=arguments.seed)
-    return model, data, Checkpoints(folder, settings.keep_every)
+    return model, data, training.checkpoints(settings.keep_every)
 
 
 def _data(arguments: argparse.Namespace, work: Run, seed: int, wanted: set[str] | None = None) -> TrainingData:
@@ -112,36 +98,18 @@ def _data(arguments: argparse.Namespace, work: Run, seed: int, wanted: set[str] 
 
 
 def _trained(
-    model: DecoderModel,
-    data: TrainingData,
-    checkpoints: Checkpoints,
-    work: Run,
-    watch: Watch,
-    arguments: argparse.Namespace,
+    training: ModelTraining, model: DecoderModel, data: TrainingData, checkpoints: Checkpoints
 ) -> DecoderModel:
     """The model as far as it came, written."""
     from backend.surfaces.mesh_sdf.model import write_decoder
     from backend.surfaces.mesh_sdf.training import every_pair, train_decoder, training_facts
-    from backend.training.run import Run
 
-    training = Run(device=work.device, seed=model.seed, seconds=arguments.seconds, on_progress=watch)
-    watch.run = training
-    out = arguments.out / MODEL
-    model.decoder.requires_grad_(True).to(work.device)
-    between = data.between(model.decoder.settings, every_pair(len(data.names)), model.seed, work.device)
-    with naming_output(arguments.out), begun_on_disk(checkpoints, lambda path: write_decoder(path, model)):
-        outcome = train_decoder(model.decoder, data.samples, training, checkpoints, between=between)
-        model.decoder.to("cpu")
-        model = replace(model, facts=training_facts(model.decoder, data, outcome))
-        write_decoder(out, model)
+    run, decoder = training.run(model.seed), model.decoder
+    decoder.requires_grad_(True).to(run.device)
+    between = data.between(decoder.settings, every_pair(len(data.names)), model.seed, run.device)
+    with naming_output(training.arguments.out), begun_on_disk(checkpoints, lambda path: write_decoder(path, model)):
+        outcome = train_decoder(decoder, data.samples, run, checkpoints, between=between)
+        decoder.to("cpu")
+        model = replace(model, facts=training_facts(decoder, data, outcome))
+        write_decoder(training.out, model)
     return model
-
-
-def _summary(model: DecoderModel, out: Path, finished: bool, cpu: float) -> str:
-    errors = model.facts["l1"]
-    done = "trained" if finished else "stopped; --resume goes on with it"
-    measured = "" if errors is None else f", mean clamped error {errors:.2g} at new samples"
-    return (
-        f"{out}: {done}; {len(model.names)} shapes, {model.facts['steps']} steps{measured}, "
-        f"{duration(cpu)} of processor time\n"
-    )

@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import sys
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backend.commands.interrupt import Interrupt
-from backend.commands.model_file import BEGUN, add_training, begun_on_disk, check_model
+from backend.commands.model_file import add_training, begun_on_disk, check_model
+from backend.commands.model_training import ModelTraining, shapes_and_loss, train_model
 from backend.commands.output import naming_output
-from backend.commands.parser import CommandError, Parser, choice, whole_number
-from backend.commands.progress import Progress, duration
+from backend.commands.parser import Parser, choice, whole_number
 from backend.commands.shape_space.shapes import shapes_in, split
 
 if TYPE_CHECKING:
-    from backend.commands.watch import Watch
     from backend.surfaces.space.model import ShapeSpace
     from backend.surfaces.space.samples import NamedShape
     from backend.training.checkpoints import Checkpoints
-    from backend.training.run import Run
 
 
 def add_arguments(parser: Parser) -> None:
@@ -38,91 +33,54 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from backend.commands.watch import Watch
-    from backend.device import choose_device, configure
-    from backend.training.checkpoints import checkpoints_of
-    from backend.training.run import Run
-
-    resumed = arguments.resume or arguments.checkpoint is not None
-    check_model(arguments.out, checkpoints_of(arguments.out), resumed, arguments.force)
-    configure()
-    device = choose_device(arguments.device)
-    cpu = time.process_time()
-    with Progress() as progress, Interrupt(progress.note, at_once=True) as interrupt:
-        watch = Watch(progress, interrupt)
-        shapes = shapes_in(arguments.folder, lambda step, steps: progress("reading", step, steps))
-        space, checkpoints = _begun(arguments, shapes, resumed)
-        work = Run(device=device, seed=space.seed, on_progress=progress)
-        space = _trained(space, shapes, checkpoints, work, watch, arguments)
-        finished = not interrupt.asked
-    sys.stdout.write(_summary(space, arguments.out, finished, time.process_time() - cpu))
-    return 0 if finished else 130
+    check_model(arguments.out, arguments)
+    return train_model(arguments, arguments.out, _train)
 
 
-def _begun(
-    arguments: argparse.Namespace, shapes: Sequence[NamedShape], resumed: bool
-) -> tuple[ShapeSpace, Checkpoints]:
+def _train(training: ModelTraining) -> str:
+    tell = training.work.on_progress
+    shapes = shapes_in(training.arguments.folder, lambda step, steps: tell("reading", step, steps, None, None))
+    space, checkpoints = _begun(training, shapes)
+    space = _trained(training, space, shapes, checkpoints)
+    return shapes_and_loss(space.names, space.held_out, space.facts)
+
+
+def _begun(training: ModelTraining, shapes: Sequence[NamedShape]) -> tuple[ShapeSpace, Checkpoints]:
     """The space before its training, and the checkpoints to begin with."""
     import numpy as np
 
     from backend.surfaces.space.model import ShapeSpace, read_space
     from backend.surfaces.space.settings import preset
-    from backend.training.checkpoints import LATEST, Checkpoints, checkpoint_named, checkpoints_of
 
+    arguments = training.arguments
     names = [named.name for named in shapes]
-    folder = checkpoints_of(arguments.out)
-    if resumed:
-        space = read_space(folder / BEGUN)
-        missing = set(space.names) - set(names)
-        if missing:
-            raise CommandError(
-                f"{arguments.folder}: has no {min(missing)}, which {arguments.out} was begun on; name the folder that "
-                "it was begun on"
-            )
-        start = checkpoint_named(folder, arguments.checkpoint or LATEST)
-        return space, Checkpoints(folder, space.network.settings.keep_every, start)
+    if training.resumed:
+        space = training.begun(read_space)
+        training.check_shapes(space.names, names)
+        return space, training.checkpoints(space.network.settings.keep_every)
     train, test = split(names, arguments.split, arguments.hold_out)
-    changes = {} if arguments.steps is None else {"steps": arguments.steps}
-    settings = preset(arguments.preset, len(train), changes)
+    settings = preset(arguments.preset, len(train), training.changes)
     points = np.concatenate([named.shape.used() for named in shapes])
     chosen, held_out = ([names[k] for k in part] for part in (train, test))
     space = ShapeSpace.begun(settings, chosen, held_out, points, preset=arguments.preset, seed=arguments.seed)
-    return space, Checkpoints(folder, settings.keep_every)
+    return space, training.checkpoints(settings.keep_every)
 
 
 def _trained(
-    space: ShapeSpace,
-    shapes: Sequence[NamedShape],
-    checkpoints: Checkpoints,
-    work: Run,
-    watch: Watch,
-    arguments: argparse.Namespace,
+    training: ModelTraining, space: ShapeSpace, shapes: Sequence[NamedShape], checkpoints: Checkpoints
 ) -> ShapeSpace:
     """The space as far as it came, written."""
     from backend.surfaces.space.model import write_space
     from backend.surfaces.space.training import prepared, train_space
-    from backend.training.run import Run
 
-    by_name = {named.name: named for named in shapes}
+    work, by_name = training.work, {named.name: named for named in shapes}
     with work.phase("sampling"):
         samples, parents = prepared(space, [by_name[name] for name in space.names], work.progress)
-    training = Run(device=work.device, seed=work.seed, seconds=arguments.seconds, on_progress=watch)
-    watch.run = training
-    space.network.requires_grad_(True).to(work.device)
-    with naming_output(arguments.out), begun_on_disk(checkpoints, lambda path: write_space(path, space)):
-        outcome = train_space(space.network, samples, training, checkpoints, parents=parents)
+    run = training.run(space.seed)
+    space.network.requires_grad_(True).to(run.device)
+    with naming_output(training.out), begun_on_disk(checkpoints, lambda path: write_space(path, space)):
+        outcome = train_space(space.network, samples, run, checkpoints, parents=parents)
         space.network.to("cpu")
-        facts = {"steps": outcome.steps, "loss": outcome.best_loss if outcome.best_step else None}
-        space = replace(space, facts=facts)
-        write_space(arguments.out, space)
+        space = replace(space, facts=outcome.model_facts())
+        write_space(training.out, space)
     return space
-
-
-def _summary(space: ShapeSpace, out: Path, finished: bool, cpu: float) -> str:
-    loss = space.facts["loss"]
-    done = "trained" if finished else "stopped; --resume goes on with it"
-    held = f", {len(space.held_out)} held out" if space.held_out else ""
-    return (
-        f"{out}: {done}; {len(space.names)} shapes{held}, {space.facts['steps']} steps, "
-        f"loss {'not known yet' if loss is None else f'{loss:.3g}'}, {duration(cpu)} of processor time\n"
-    )

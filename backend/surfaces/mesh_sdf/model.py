@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from backend.fact_file import fact_file, parse_fact_file, put_in_place
+from backend.fact_file import fact_file, parse_fact_file, put_in_place, undamaged
 from backend.fields.evaluate import evaluated
 from backend.geometry.arrays import Float64
 from backend.geometry.shape import UnitFrame
 from backend.methods.state import load_weights, weights_of
 from backend.surfaces.mesh_sdf.decoder import Decoder
 from backend.surfaces.mesh_sdf.settings import DecoderSettings
-from protocol.settings import SettingError
 
 FORMAT = "tweenfield-decoder-1"
 
@@ -81,7 +80,7 @@ def read_decoder(path: Path) -> DecoderModel:
     """The model of a file, at rest. Raises ``SettingError`` for any other file, ``OSError`` where there is none."""
     what = f"{path}: not a decoder of `deep-sdf train`, the decoder.safetensors in its folder"
     tensors, plain = parse_fact_file(path.read_bytes(), FORMAT, what)
-    try:
+    with undamaged(f"{path}: a damaged decoder"):
         decoder = Decoder(DecoderSettings(**plain["settings"]), len(plain["names"]))
         load_weights("decoder", decoder, tensors)
         decoder.eval().requires_grad_(False)
@@ -92,5 +91,3 @@ def read_decoder(path: Path) -> DecoderModel:
         return DecoderModel(
             decoder, tuple(plain["names"]), tuple(frames), plain["preset"], plain["seed"], plain["facts"]
         )
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise SettingError(f"{path}: a damaged decoder, or one of another version ({error!r})") from error

@@ -14,13 +14,13 @@ from backend.losses.clamped_difference import clamped_difference
 from backend.surfaces.mesh_sdf.between import Between
 from backend.surfaces.mesh_sdf.decoder import Decoder
 from backend.surfaces.mesh_sdf.samples import Samples, drawn
-from backend.surfaces.mesh_sdf.settings import FEW, DecoderSettings, epoch
+from backend.surfaces.mesh_sdf.settings import FEW, epoch
 from backend.surfaces.mesh_sdf.training_data import TrainingData
 from backend.training.adam import Adam
-from backend.training.checkpoints import Checkpoints, step_of
+from backend.training.checkpoints import Checkpoints
 from backend.training.loop import Outcome, train
 from backend.training.run import Run
-from backend.training.schedule import Cosine, Halving, Schedule
+from backend.training.schedule import halved_by_epochs
 
 FLOOR = 1e-7  # of a learning rate that is halved
 
@@ -37,9 +37,8 @@ def train_decoder(
 ) -> Outcome:
     """Trains in place, and leaves the decoder at rest."""
     settings, shapes = decoder.settings, len(samples)
-    begun = 0 if checkpoints is None or checkpoints.start is None else step_of(checkpoints.start)
-    rng = np.random.default_rng((run.seed, begun))
-    generator = torch.Generator().manual_seed(run.seed * 1_000_003 + begun)
+    done = 0 if checkpoints is None else checkpoints.done
+    rng, generator = np.random.default_rng((run.seed, done)), run.generator(done)
     at_once, per_epoch = min(settings.shapes, shapes), epoch(settings, shapes)
 
     def loss_of_step(step: int) -> Tensor:
@@ -64,7 +63,7 @@ def train_decoder(
                 decoder,
                 loss_of_step,
                 steps=run.steps(settings.steps),
-                schedule=_schedule(settings, per_epoch),
+                schedule=halved_by_epochs(settings.rate, settings.halving, per_epoch, FLOOR),
                 run=run,
                 reserve=reserve,
                 preview=preview,
@@ -90,8 +89,7 @@ def training_facts(decoder: Decoder, data: TrainingData, outcome: Outcome) -> di
     """What the file of a model says of its training; ``l1`` is the mean clamped error at samples not trained on."""
     errors = clamped_error(decoder, data.test)
     return {
-        "steps": outcome.steps,
-        "loss": outcome.best_loss if outcome.best_step else None,
+        **outcome.model_facts(),
         "l1": float(np.mean(errors)) if errors else None,
         "l1_of_each": errors,
     }
@@ -100,9 +98,3 @@ def training_facts(decoder: Decoder, data: TrainingData, outcome: Outcome) -> di
 def every_pair(shapes: int) -> list[tuple[int, int]]:
     """Each two of so many shapes, both ways the same; none where they are more than a few."""
     return list(combinations(range(shapes), 2)) if shapes <= FEW else []
-
-
-def _schedule(settings: DecoderSettings, per_epoch: int) -> Schedule:
-    if settings.halving:
-        return Halving(settings.rate, settings.halving * per_epoch, FLOOR)
-    return Cosine(settings.rate)

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from backend import data
-from backend.fact_file import fact_file, parse_fact_file, put_in_place
+from backend.fact_file import fact_file, parse_fact_file, put_in_place, undamaged
 from backend.geometry.arrays import Float64
 from backend.geometry.shape import UnitFrame
 from backend.methods.state import load_weights, weights_of
@@ -20,8 +20,7 @@ from backend.surfaces.distance_field import DistanceField
 from backend.surfaces.space.network import SpaceNetwork
 from backend.surfaces.space.settings import SpaceSettings
 from backend.surfaces.step_samples import BOX
-from backend.training.checkpoints import checkpoint_named, checkpoints_of, load_checkpoint
-from protocol.settings import SettingError
+from backend.training.checkpoints import load_state_of
 
 FORMAT = "tweenfield-space-1"
 SHIPPED = Path(data.__file__).parent / "fox_space.safetensors"
@@ -113,8 +112,7 @@ def read_space(path: Path, checkpoint: str | None = None) -> ShapeSpace:
     Raises ``SettingError`` for any other file, ``OSError`` where there is none.
     """
     space = space_of(path.read_bytes(), str(path))
-    if checkpoint is not None:
-        load_checkpoint(checkpoint_named(checkpoints_of(path), checkpoint), space.network)
+    load_state_of(path, checkpoint, space.network)
     space.network.requires_grad_(False)
     return space
 
@@ -127,7 +125,7 @@ def shipped_space() -> ShapeSpace:
 def space_of(content: bytes, name: str) -> ShapeSpace:
     """The space in the bytes of a file; ``name`` is what errors call it. Raises ``SettingError`` for any others."""
     tensors, plain = parse_fact_file(content, FORMAT, f"{name}: not a space of `shape-space train`")
-    try:
+    with undamaged(f"{name}: a damaged space"):
         network = SpaceNetwork(SpaceSettings(**plain["settings"]), len(plain["names"]))
         load_weights("network", network, tensors)
         return ShapeSpace(
@@ -141,5 +139,3 @@ def space_of(content: bytes, name: str) -> ShapeSpace:
             plain["seed"],
             plain["facts"],
         )
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise SettingError(f"{name}: a damaged space, or one of another version ({error!r})") from error

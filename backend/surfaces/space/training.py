@@ -13,11 +13,11 @@ from backend.surfaces.space.network import SpaceNetwork
 from backend.surfaces.space.objective import space_loss
 from backend.surfaces.space.samples import NamedShape, means_of, samples_of
 from backend.surfaces.space.settings import SpaceSettings, epoch
-from backend.training.checkpoints import Checkpoints, step_of
+from backend.training.checkpoints import Checkpoints
 from backend.training.loop import Outcome, train
 from backend.training.mixtures import Mixtures
 from backend.training.run import Run
-from backend.training.schedule import Cosine, Halving, Schedule
+from backend.training.schedule import halved_by_epochs
 from backend.training.shape_samples import ShapeSamples, joined
 from protocol.settings import SettingError
 
@@ -40,8 +40,7 @@ def train_space(
     alone = [(k, k) for k in range(shapes - len(parents))]
     ends = torch.tensor([*alone, *parents], device=run.device)  # [shapes, 2]
     known, batch = points_of(settings, samples)
-    begun = 0 if checkpoints is None or checkpoints.start is None else step_of(checkpoints.start)
-    generator = torch.Generator().manual_seed(run.seed * 1_000_003 + begun)
+    generator = run.generator(0 if checkpoints is None else checkpoints.done)
     samples = [part.to(run.device) for part in samples]
     drawn_at_once = min(settings.shapes, shapes)
 
@@ -61,7 +60,7 @@ def train_space(
             network,
             loss_of_step,
             steps=run.steps(settings.steps),
-            schedule=_schedule(settings, shapes),
+            schedule=halved_by_epochs(settings.learning_rate, settings.halving, epoch(settings, shapes), FLOOR),
             run=run,
             reserve=reserve,
             preview=preview,
@@ -87,9 +86,3 @@ def points_of(settings: SpaceSettings, samples: Sequence[ShapeSamples]) -> tuple
     if all(len(part.points) for part in samples):
         return settings.known, settings.batch
     return 0, settings.batch or settings.known
-
-
-def _schedule(settings: SpaceSettings, shapes: int) -> Schedule:
-    if settings.halving:
-        return Halving(settings.learning_rate, settings.halving * epoch(settings, shapes), FLOOR)
-    return Cosine(settings.learning_rate)
