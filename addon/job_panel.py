@@ -1,4 +1,4 @@
-"""What a panel shows of its job: the button, the bar while it runs, and what became of it."""
+"""What a panel shows of its job: settings that rest, the button, the bar while it runs, and what became of it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,16 @@ from collections.abc import Callable
 
 import bpy
 
-from .layout import paragraph
+from .layout import paragraph, split
 from .running import current
 from .session import CANCELLED
+
+
+def resting(layout: bpy.types.UILayout | None) -> bpy.types.UILayout:
+    """A column of settings, which rest while a job runs."""
+    column = split(layout)
+    column.enabled = not current().busy
+    return column
 
 
 def draw_job(

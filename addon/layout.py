@@ -16,6 +16,27 @@ class InSidebar:
     bl_category = "Tweenfield"
 
 
+class NamedList:
+    """A list of the sidebar, each of whose rows is drawn by ``draw_row``; mixed into ``bpy.types.UIList``."""
+
+    def draw_item(
+        self,
+        context: Any,
+        layout: Any,
+        data: Any,
+        item: Any,
+        icon: Any,
+        active_data: Any,
+        active_property: Any,
+        index: Any = 0,
+        flt_flag: Any = 0,
+    ) -> None:
+        self.draw_row(context, layout, item)
+
+    def draw_row(self, context: Any, layout: Any, item: Any) -> None:
+        raise NotImplementedError
+
+
 def split(layout: bpy.types.UILayout | None) -> bpy.types.UILayout:
     """A column of labels and values."""
     assert layout is not None

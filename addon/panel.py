@@ -6,10 +6,10 @@ import bpy
 
 from .generated import methods
 from .job import MORPH
-from .job_panel import draw_job
+from .job_panel import draw_job, resting
 from .landmarks.paint import painted
 from .landmarks.pick import picking_in
-from .layout import InSidebar, split
+from .layout import InSidebar
 from .operators.morph import asked, expected, topologies, why_not
 from .properties import settings_of
 from .registering import of_classes
@@ -35,8 +35,7 @@ class TWEENFIELD_PT_main(InSidebar, bpy.types.Panel):
         layout = self.layout
         assert layout is not None
         _draw_backend(layout, session)
-        column = split(layout)
-        column.enabled = not session.busy
+        column = resting(layout)
         column.prop(settings, "source")
         column.prop(settings, "target")
         column.operator("tweenfield.use_selection", icon="RESTRICT_SELECT_OFF")
@@ -78,9 +77,7 @@ class _Settings(InSidebar):
 
     def draw(self, context: bpy.types.Context) -> None:
         assert context.scene is not None
-        column = split(self.layout)
-        column.enabled = not current().busy
-        self.show(column, context.scene, settings_of(context.scene))
+        self.show(resting(self.layout), context.scene, settings_of(context.scene))
 
     def show(self, column: bpy.types.UILayout, scene: bpy.types.Scene, settings: Any) -> None:
         raise NotImplementedError

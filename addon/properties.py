@@ -9,6 +9,7 @@ from .generated import methods, offered
 from .making.choice import MOST_BYTES, MOST_FRAMES
 from .protocol.checks import RESOLUTIONS
 from .protocol.messages import EASINGS, Timeline
+from .registering import on_scene
 
 DEFAULT_METHOD = "velocity_field"
 ON_SCENE = "tweenfield"  # name of the scene's property
@@ -173,12 +174,4 @@ def settings_of(scene: bpy.types.Scene) -> Any:
     return getattr(scene, ON_SCENE)
 
 
-def register() -> None:
-    bpy.utils.register_class(TWEENFIELD_PG_morph)
-    pointer: Any = bpy.props.PointerProperty
-    setattr(bpy.types.Scene, ON_SCENE, pointer(type=TWEENFIELD_PG_morph))
-
-
-def unregister() -> None:
-    delattr(bpy.types.Scene, ON_SCENE)
-    bpy.utils.unregister_class(TWEENFIELD_PG_morph)
+register, unregister = on_scene(ON_SCENE, (TWEENFIELD_PG_morph,))

@@ -23,6 +23,16 @@ def of_modules(modules: Sequence[Any]) -> Pair:
     return _pair([(module.register, module.unregister) for module in modules])
 
 
+def on_scene(name: str, classes: Sequence[type[Any]]) -> Pair:
+    """For groups of settings; every scene has one of the last of ``classes``, under ``name``."""
+    pointer: Any = bpy.props.PointerProperty
+
+    def begin() -> None:
+        setattr(bpy.types.Scene, name, pointer(type=classes[-1]))
+
+    return _pair([of_classes(classes), (begin, lambda: delattr(bpy.types.Scene, name))])
+
+
 def _pair(pairs: Sequence[Pair]) -> Pair:
     def register() -> None:
         for begin, _ in pairs:

@@ -6,11 +6,11 @@ import math
 from typing import Any
 
 import blf
-import bpy
 import gpu
 from gpu_extras.batch import batch_for_shader
 from mathutils import Vector
 
+from ..viewports import Viewport, drawn_over
 from .store import landmarks_of
 from .view import Marker, View, is_hidden, markers
 
@@ -22,20 +22,14 @@ DARK, LIGHT = (0.02, 0.02, 0.02), (1.0, 1.0, 1.0)
 FAINT = 0.3  # opacity of what the mesh hides
 
 Triangles = list[tuple[float, float, float]]
-_handlers: list[Any] = []
 
 
-def draw() -> None:
+def draw(viewport: Viewport) -> None:
     """For every redraw of a viewport."""
-    context = bpy.context
-    space, region, data = context.space_data, context.region, context.region_data
-    if context.scene is None or not isinstance(space, bpy.types.SpaceView3D) or region is None or data is None:
+    context, scale = viewport.context, viewport.scale
+    if not landmarks_of(viewport.scene).show:
         return
-    if not space.overlay.show_overlays or not landmarks_of(context.scene).show:
-        return
-    assert context.preferences is not None
-    scale = context.preferences.system.ui_scale
-    view = View(region, data)
+    view = View(viewport.region, viewport.data)
     shown: list[tuple[Marker, Vector, float]] = []
     moving = context.screen is not None and context.screen.is_animation_playing
     for marker in markers(context):
@@ -89,19 +83,4 @@ def _draw_names(shown: list[tuple[Marker, Vector, float]], scale: float) -> None
     blf.disable(font, blf.SHADOW)
 
 
-def redraw() -> None:
-    """Asks all viewports to be drawn again."""
-    manager = bpy.context.window_manager
-    for window in manager.windows if manager is not None else ():
-        for area in window.screen.areas:
-            if area.type == "VIEW_3D":
-                area.tag_redraw()
-
-
-def register() -> None:
-    _handlers.append(bpy.types.SpaceView3D.draw_handler_add(draw, (), "WINDOW", "POST_PIXEL"))
-
-
-def unregister() -> None:
-    while _handlers:
-        bpy.types.SpaceView3D.draw_handler_remove(_handlers.pop(), "WINDOW")
+register, unregister = drawn_over(draw)

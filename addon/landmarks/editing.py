@@ -10,7 +10,7 @@ import bpy
 from ..problem import Problem, allowed
 from ..protocol.checks import MAX_LANDMARKS
 from ..registering import of_classes
-from .drawing import redraw
+from ..viewports import redraw
 from .pick import why_not
 from .picking import pair_of
 from .skin import group_places, skin_of

@@ -6,26 +6,15 @@ from typing import Any
 
 import bpy
 
-from ..layout import InSidebar, paragraph
+from ..layout import InSidebar, NamedList, paragraph
 from ..registering import of_classes
 from .pick import HELP, picking_in
 from .picking import pair_of
 from .store import belongs, is_whole, landmarks_of
 
 
-class TWEENFIELD_UL_landmarks(bpy.types.UIList):
-    def draw_item(
-        self,
-        context: Any,
-        layout: Any,
-        data: Any,
-        item: Any,
-        icon: Any,
-        active_data: Any,
-        active_property: Any,
-        index: Any = 0,
-        flt_flag: Any = 0,
-    ) -> None:
+class TWEENFIELD_UL_landmarks(NamedList, bpy.types.UIList):
+    def draw_row(self, context: Any, layout: Any, item: Any) -> None:
         row = layout.row(align=True)
         colour = row.row()
         colour.ui_units_x = 1.0

@@ -8,7 +8,7 @@ import bpy
 
 from ..problem import Problem, allowed
 from ..running import current
-from .drawing import redraw
+from ..viewports import redraw
 from .picking import Picker, pair_of
 from .store import drop_half_made
 from .view import near, view_at

@@ -13,7 +13,7 @@ from ..bar import sentence
 from ..handle import Handle, handle
 from ..history import in_object_mode
 from ..job import Job, Order, with_names
-from ..ordering import carry_out
+from ..ordering import StartsJob
 from ..problem import Problem, allowed
 from ..properties import settings_of
 from ..protocol.match_colours import DOUBTED, match_colours
@@ -164,22 +164,13 @@ def make_match_order(context: bpy.types.Context) -> Order:
     return Order(make, lambda job: MatchJob(job, source, target, meshes, own))
 
 
-class TWEENFIELD_OT_preview_match(bpy.types.Operator):
+class TWEENFIELD_OT_preview_match(StartsJob):
     """Find the match and paint both meshes with it: what has one colour belongs together, grey is doubtful"""
 
     bl_idname = "tweenfield.preview_match"
     bl_label = "Preview Match"
-
-    wait: bpy.props.BoolProperty(
-        name="Wait", description="Return when the match is shown; for scripts", options={"HIDDEN", "SKIP_SAVE"}
-    )
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        return allowed(cls, why_no_match(context))
-
-    def execute(self, context: bpy.types.Context) -> set[str]:  # type: ignore[override]
-        return carry_out(self, context, lambda: make_match_order(context), self.wait)
+    reason = staticmethod(why_no_match)
+    order = staticmethod(make_match_order)
 
 
 class TWEENFIELD_OT_remove_match_preview(bpy.types.Operator):

@@ -16,6 +16,7 @@ from typing import Any
 import bpy
 
 from ..handle import Handle, handle
+from ..registering import on_scene
 
 ON_SCENE = "tweenfield_landmarks"  # name of the scene's property
 GOLDEN = 0.618034  # of the circle of hues between two numbers: neighbours differ much
@@ -169,17 +170,4 @@ def _kept(end: Any) -> End:
     return here, Place(end.vertex, end.count, tuple(end.point))
 
 
-_CLASSES = (TWEENFIELD_PG_mark, TWEENFIELD_PG_landmark, TWEENFIELD_PG_landmarks)
-
-
-def register() -> None:
-    for group in _CLASSES:
-        bpy.utils.register_class(group)
-    pointer: Any = bpy.props.PointerProperty
-    setattr(bpy.types.Scene, ON_SCENE, pointer(type=TWEENFIELD_PG_landmarks))
-
-
-def unregister() -> None:
-    delattr(bpy.types.Scene, ON_SCENE)
-    for group in reversed(_CLASSES):
-        bpy.utils.unregister_class(group)
+register, unregister = on_scene(ON_SCENE, (TWEENFIELD_PG_mark, TWEENFIELD_PG_landmark, TWEENFIELD_PG_landmarks))

@@ -11,7 +11,7 @@ from ..handle import handle
 from ..job import MorphJob, Order, Plan
 from ..landmarks.preview import remove_preview
 from ..landmarks.sending import lacking, landmark_pairs, model_of
-from ..ordering import carry_out
+from ..ordering import StartsJob
 from ..problem import Problem, allowed
 from ..properties import settings_of
 from ..protocol.mesh import MeshData
@@ -77,25 +77,6 @@ def expected(settings: Any) -> str:
 def _alike(source: Any, target: Any) -> bool:
     """Whether both meshes have as many vertices, corners and faces."""
     return all(len(getattr(source, name)) == len(getattr(target, name)) for name in ("vertices", "loops", "polygons"))
-
-
-class TWEENFIELD_OT_morph(bpy.types.Operator):
-    """Morph the source into the target; the result is in a collection of its own"""
-
-    bl_idname = "tweenfield.morph"
-    bl_label = "Morph"
-
-    wait: bpy.props.BoolProperty(
-        name="Wait", description="Return when the morph is done; for scripts", options={"HIDDEN", "SKIP_SAVE"}
-    )
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        return allowed(cls, why_not(context))
-
-    def execute(self, context: bpy.types.Context) -> set[str]:  # type: ignore[override]
-        remove_preview()  # its colours are none of the source's
-        return carry_out(self, context, lambda: make_order(context), self.wait)
 
 
 class TWEENFIELD_OT_cancel(bpy.types.Operator):
@@ -263,6 +244,19 @@ def _request_maker(
         return MorphRequest(method=method, etag=spec.etag, settings=changed, topology=topology, **fixed)
 
     return make
+
+
+class TWEENFIELD_OT_morph(StartsJob):
+    """Morph the source into the target; the result is in a collection of its own"""
+
+    bl_idname = "tweenfield.morph"
+    bl_label = "Morph"
+    reason = staticmethod(why_not)
+    order = staticmethod(make_order)
+
+    def execute(self, context: bpy.types.Context) -> set[str]:  # type: ignore[override]
+        remove_preview()  # its colours are none of the source's
+        return super().execute(context)
 
 
 _CLASSES = (

@@ -11,7 +11,7 @@ import numpy as np
 from bpy_extras import view3d_utils
 from gpu_extras.presets import draw_texture_2d
 
-from ..landmarks.drawing import redraw
+from ..viewports import Viewport, drawn_over, redraw
 from .difference import Difference, overlay
 from .properties import outlines_of
 
@@ -20,40 +20,33 @@ MARGIN = 16.0  # pixels at a resolution scale of 1
 AGAIN = 0.25  # seconds between two looks at whether something has changed, at least
 RATIO = 5.0  # of that time to the time that a comparison takes, so that Blender stays usable with large meshes
 
-_handlers: list[Any] = []
 
-
-def draw() -> None:
+def draw(viewport: Viewport) -> None:
     """For every redraw of a viewport."""
-    context = bpy.context
-    space, region, data = context.space_data, context.region, context.region_data
-    if context.scene is None or not isinstance(space, bpy.types.SpaceView3D) or region is None or data is None:
+    settings = outlines_of(viewport.scene)
+    if not settings.show:
         return
-    settings = outlines_of(context.scene)
-    if not settings.show or not space.overlay.show_overlays:
-        return
-    through = _camera_of(context.scene, space, data)
+    through = _camera_of(viewport)
     over = [
         one for one in overlay.differences if one is not None and through is not None and one.camera == through.name
     ]
     gpu.state.blend_set("ALPHA")
     if over and through is not None:
-        left, bottom, width, height = _frame(context.scene, through, region, data)
+        left, bottom, width, height = _frame(viewport, through)
         for one in over:
             draw_texture_2d(_texture(one, False), (left, bottom), width, height)
     elif settings.active < len(overlay.differences):
         active = overlay.differences[settings.active]
         if active is not None:
-            _draw_corner(context, region, active)
+            _draw_corner(viewport, active)
     gpu.state.blend_set("NONE")
 
 
-def _draw_corner(context: bpy.types.Context, region: bpy.types.Region, one: Difference) -> None:
-    assert context.preferences is not None
-    margin = MARGIN * context.preferences.system.ui_scale
+def _draw_corner(viewport: Viewport, one: Difference) -> None:
+    margin, region = MARGIN * viewport.scale, viewport.region
     height, width = one.wanted.shape
     share = CORNER * min(region.width, region.height) / max(width, height)
-    tools = sum(other.width for other in _beside(context) if other.type == "TOOLS")
+    tools = sum(other.width for other in _beside(viewport.context) if other.type == "TOOLS")
     draw_texture_2d(_texture(one, True), (tools + margin, margin), share * width, share * height)
 
 
@@ -61,21 +54,19 @@ def _beside(context: bpy.types.Context) -> list[bpy.types.Region]:
     return list(context.area.regions) if context.area is not None else []
 
 
-def _camera_of(scene: bpy.types.Scene, space: bpy.types.SpaceView3D, data: bpy.types.RegionView3D) -> Any:
+def _camera_of(viewport: Viewport) -> Any:
     """The camera that a viewport is seen through, if it is."""
-    if data.view_perspective != "CAMERA":
+    if viewport.data.view_perspective != "CAMERA":
         return None
-    return space.camera if space.use_local_camera else scene.camera
+    return viewport.space.camera if viewport.space.use_local_camera else viewport.scene.camera
 
 
-def _frame(
-    scene: bpy.types.Scene, camera: bpy.types.Object, region: bpy.types.Region, data: bpy.types.RegionView3D
-) -> tuple[float, float, float, float]:
+def _frame(viewport: Viewport, camera: bpy.types.Object) -> tuple[float, float, float, float]:
     """Where the camera's image is in the region: left, bottom, width and height in pixels."""
     assert isinstance(camera.data, bpy.types.Camera)
     placed = camera.matrix_world.normalized()
-    corners = [placed @ corner for corner in camera.data.view_frame(scene=scene)]
-    pixels: Any = [view3d_utils.location_3d_to_region_2d(region, data, corner) for corner in corners]
+    corners = [placed @ corner for corner in camera.data.view_frame(scene=viewport.scene)]
+    pixels: Any = [view3d_utils.location_3d_to_region_2d(viewport.region, viewport.data, corner) for corner in corners]
     across, up = [pixel.x for pixel in pixels], [pixel.y for pixel in pixels]
     return min(across), min(up), max(across) - min(across), max(up) - min(up)
 
@@ -110,8 +101,11 @@ def _tick() -> float:
     return AGAIN
 
 
+_begin, _end = drawn_over(draw)
+
+
 def register() -> None:
-    _handlers.append(bpy.types.SpaceView3D.draw_handler_add(draw, (), "WINDOW", "POST_PIXEL"))
+    _begin()
     for handler in (_changed, _loaded):
         bpy.app.handlers.persistent(handler)
     bpy.app.handlers.depsgraph_update_post.append(_changed)
@@ -126,6 +120,5 @@ def unregister() -> None:
     bpy.app.handlers.load_post.remove(_loaded)
     bpy.app.handlers.frame_change_post.remove(_changed)
     bpy.app.handlers.depsgraph_update_post.remove(_changed)
-    while _handlers:
-        bpy.types.SpaceView3D.draw_handler_remove(_handlers.pop(), "WINDOW")
+    _end()
     overlay.forget()

@@ -10,8 +10,8 @@ import numpy as np
 from ..handle import handle
 from ..history import in_object_mode
 from ..job import OUTLINE, Order
-from ..ordering import carry_out
-from ..problem import Problem, allowed
+from ..ordering import StartsJob
+from ..problem import Problem
 from ..properties import settings_of
 from ..protocol.messages import Outline, RefineRequest, Welcome
 from ..registering import of_classes
@@ -61,24 +61,6 @@ def expected(context: bpy.types.Context) -> str:
         return ""
     frames = result.made.timeline.frames
     return f"Frame {result.frame(context.scene) + 1} of the {frames} of {result.name!r} will be matched"
-
-
-class TWEENFIELD_OT_match_outline(bpy.types.Operator):
-    """Pull the frame that is shown, and its neighbours, towards the outlines; the first and the last frame stay"""
-
-    bl_idname = "tweenfield.match_outline"
-    bl_label = BUTTON
-
-    wait: bpy.props.BoolProperty(
-        name="Wait", description="Return when the outline is matched; for scripts", options={"HIDDEN", "SKIP_SAVE"}
-    )
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        return allowed(cls, why_not(context))
-
-    def execute(self, context: bpy.types.Context) -> set[str]:  # type: ignore[override]
-        return carry_out(self, context, lambda: make_order(context), self.wait)
 
 
 class TWEENFIELD_OT_add_outline(bpy.types.Operator):
@@ -211,6 +193,15 @@ def _unseen(shown: bpy.types.Object) -> tuple[str, ...]:
     """The warning about modifiers, which change what is seen and of which the backend knows nothing."""
     own = [modifier.name for modifier in shown.modifiers if modifier.name != PLAYER and modifier.show_viewport]
     return (f"Matched without the modifiers of {shown.name!r}: {', '.join(own)}.",) if own else ()
+
+
+class TWEENFIELD_OT_match_outline(StartsJob):
+    """Pull the frame that is shown, and its neighbours, towards the outlines; the first and the last frame stay"""
+
+    bl_idname = "tweenfield.match_outline"
+    bl_label = BUTTON
+    reason = staticmethod(why_not)
+    order = staticmethod(make_order)
 
 
 _keys: list[tuple[bpy.types.KeyMap, bpy.types.KeyMapItem]] = []

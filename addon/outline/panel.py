@@ -7,28 +7,16 @@ from typing import Any
 import bpy
 
 from ..job import OUTLINE
-from ..job_panel import draw_job
-from ..layout import InSidebar, paragraph, split
+from ..job_panel import draw_job, resting
+from ..layout import InSidebar, NamedList, paragraph, split
 from ..registering import of_classes
-from ..running import current
 from .difference import overlay
 from .operators import expected, why_not
 from .properties import outlines_of, source_of
 
 
-class TWEENFIELD_UL_outlines(bpy.types.UIList):
-    def draw_item(
-        self,
-        context: Any,
-        layout: Any,
-        data: Any,
-        item: Any,
-        icon: Any,
-        active_data: Any,
-        active_property: Any,
-        index: Any = 0,
-        flt_flag: Any = 0,
-    ) -> None:
+class TWEENFIELD_UL_outlines(NamedList, bpy.types.UIList):
+    def draw_row(self, context: Any, layout: Any, item: Any) -> None:
         source = source_of(item)
         camera = item.camera or context.scene.camera
         names = layout.split(factor=0.55)
@@ -48,8 +36,7 @@ class TWEENFIELD_PT_outline(InSidebar, bpy.types.Panel):
         layout = self.layout
         assert layout is not None
         settings = outlines_of(context.scene)
-        row = layout.row()
-        row.enabled = not current().busy
+        row = resting(layout).row()
         if len(settings.items):
             row.template_list("TWEENFIELD_UL_outlines", "", settings, "items", settings, "active", rows=2)
             buttons = row.column(align=True)
@@ -57,8 +44,7 @@ class TWEENFIELD_PT_outline(InSidebar, bpy.types.Panel):
             buttons.operator("tweenfield.remove_outline", icon="REMOVE", text="")
         else:
             row.operator("tweenfield.add_outline", icon="ADD")
-        column = split(layout)
-        column.enabled = not current().busy
+        column = resting(layout)
         if settings.active < len(settings.items):
             _draw_item(column, settings.items[settings.active])
         column.separator()

@@ -6,6 +6,8 @@ from typing import Any
 
 import bpy
 
+from ..registering import on_scene
+
 ON_SCENE = "tweenfield_outline"  # name of the scene's property
 DRAWN = ("GPENCIL", "GREASEPENCIL")  # types of grease pencil objects, before Blender 4.3 and since
 FILLED = (*DRAWN, "MESH", "CURVE", "FONT", "SURFACE", "META")  # objects whose outline can be taken
@@ -85,17 +87,4 @@ def source_of(item: Any) -> bpy.types.ID | None:
     return found
 
 
-_CLASSES = (TWEENFIELD_PG_outline, TWEENFIELD_PG_outlines)
-
-
-def register() -> None:
-    for one in _CLASSES:
-        bpy.utils.register_class(one)
-    pointer: Any = bpy.props.PointerProperty
-    setattr(bpy.types.Scene, ON_SCENE, pointer(type=TWEENFIELD_PG_outlines))
-
-
-def unregister() -> None:
-    delattr(bpy.types.Scene, ON_SCENE)
-    for one in reversed(_CLASSES):
-        bpy.utils.unregister_class(one)
+register, unregister = on_scene(ON_SCENE, (TWEENFIELD_PG_outline, TWEENFIELD_PG_outlines))

@@ -88,7 +88,7 @@ def _averaged_rows(image: NDArray[np.float64], count: int) -> NDArray[np.float64
     below = np.minimum(borders.astype(np.int64), len(image) - 1)
     part = (borders - below)[:, None]
     sums = total[below] * (1.0 - part) + total[below + 1] * part
-    return np.diff(sums, axis=0) * (count / len(image))
+    return np.asarray(np.diff(sums, axis=0) * (count / len(image)))
 
 
 def iou(wanted: NDArray[np.generic], found: NDArray[np.generic]) -> float:

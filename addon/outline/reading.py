@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..problem import Problem
 from ..protocol.mesh import Float64
+from ..read_image import read_pixels
 from ..read_mesh import read_positions, world_matrix
 from .loops import chains, closed_lines
 from .properties import DRAWN, source_of
@@ -131,18 +132,14 @@ def _strokes(ob: bpy.types.Object) -> Iterator[tuple[Float64, bool]]:
 
 def _of_image(scene: bpy.types.Scene, image: bpy.types.Image, view: View) -> Float64:
     """The opacity of an image, or where it is opaque all over its brightness, on the image of the camera [H, W]."""
-    width, height = image.size
-    if not width or not height:
-        raise Problem(f"The image {image.name!r} has no pixels; its file is missing or cannot be read. Load it again.")
+    values = read_pixels(image)
+    height, width = values.shape[:2]
     wide, high = render_size(scene)
     if abs(width * high - height * wide) > max(wide, high):
         raise Problem(
             f"The image {image.name!r} has {width} x {height} pixels and the render {wide} x {high}, which is another "
             "aspect. Draw the outline on a rendered image, or set the render's resolution to the image's."
         )
-    pixels = np.empty(width * height * image.channels, np.float32)
-    image.pixels.foreach_get(pixels)  # type: ignore[attr-defined]
-    values = pixels.reshape(height, width, image.channels)[::-1]  # Blender's first row is the lowest
     if image.channels == 4 and values[..., 3].min() < OPAQUE:
         values = values[..., 3]
     else:

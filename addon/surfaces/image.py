@@ -15,11 +15,12 @@ from ..bar import percent, sentence
 from ..build_mesh import build
 from ..handle import Handle, handle
 from ..job import IMAGE, FrameJob, Order
-from ..ordering import carry_out
-from ..problem import Problem, allowed
+from ..ordering import StartsJob
+from ..problem import Problem
 from ..properties import settings_of
 from ..protocol.mesh import Float64
 from ..protocol.messages import Finished, Frame, Matched, Preview, ReconstructRequest, Welcome
+from ..read_image import read_pixels
 from ..read_model import read_model
 from ..registering import of_classes
 from ..results import MAKING, drop_making, scene_of
@@ -124,13 +125,7 @@ def why_not(context: bpy.types.Context) -> str:
 
 def read_image(image: bpy.types.Image) -> NDArray[np.uint8]:
     """Colours as they are seen, and alpha [H, W, 4]; the first row is the top. Raises ``Problem``."""
-    width, height = image.size
-    name = image.name
-    if not width or not height:
-        raise Problem(f"The image {name!r} has no pixels; its file is missing or cannot be read. Load it again.")
-    pixels = np.empty(width * height * image.channels, np.float32)
-    image.pixels.foreach_get(pixels)  # type: ignore[attr-defined]
-    values = pixels.reshape(height, width, image.channels)[::-1]  # Blender's first row is the lowest
+    name, values = image.name, read_pixels(image)
     if image.channels != 4 or values[..., 3].min() > OPAQUE:
         raise Problem(
             f"The image {name!r} is opaque everywhere, so the shape cannot be told from what is around it. Make its "
@@ -172,22 +167,13 @@ def make_order(context: bpy.types.Context) -> Order:
     return Order(ask, lambda job: ImageJob(job, plan), IMAGE)
 
 
-class TWEENFIELD_OT_shape_from_image(bpy.types.Operator):
+class TWEENFIELD_OT_shape_from_image(StartsJob):
     """Make a mesh of what the image shows, at the 3D cursor, by a model that has learned such shapes"""
 
     bl_idname = "tweenfield.shape_from_image"
     bl_label = BUTTON
-
-    wait: bpy.props.BoolProperty(
-        name="Wait", description="Return when the shape is done; for scripts", options={"HIDDEN", "SKIP_SAVE"}
-    )
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        return allowed(cls, why_not(context))
-
-    def execute(self, context: bpy.types.Context) -> set[str]:  # type: ignore[override]
-        return carry_out(self, context, lambda: make_order(context), self.wait)
+    reason = staticmethod(why_not)
+    order = staticmethod(make_order)
 
 
 register, unregister = of_classes((TWEENFIELD_OT_shape_from_image,))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import bpy
@@ -12,8 +13,8 @@ from mathutils import Matrix
 from ..generated import offered
 from ..handle import handle
 from ..job import SURFACE, Order
-from ..ordering import carry_out
-from ..problem import Problem, allowed
+from ..ordering import StartsJob
+from ..problem import Problem
 from ..properties import settings_of
 from ..protocol.messages import SurfaceRequest, Welcome
 from ..protocol.shape import ShapeData
@@ -69,43 +70,6 @@ def expected(context: bpy.types.Context) -> str:
     """A word before the button is pressed: what becomes of several objects."""
     count = len(chosen(context))
     return f"{count} objects will be taken as one shape" if count > 1 else ""
-
-
-class TWEENFIELD_OT_surface(bpy.types.Operator):
-    """Fit a closed surface to the selected points, curves or meshes; they stay as they are"""
-
-    bl_idname = "tweenfield.surface"
-    bl_label = "Surface from Selection"
-
-    wait: bpy.props.BoolProperty(
-        name="Wait", description="Return when the surface is done; for scripts", options={"HIDDEN", "SKIP_SAVE"}
-    )
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        return allowed(cls, why_not(context))
-
-    def execute(self, context: bpy.types.Context) -> set[str]:  # type: ignore[override]
-        return carry_out(self, context, lambda: make_order(context), self.wait)
-
-
-class TWEENFIELD_OT_repair_surface(bpy.types.Operator):
-    """Make a watertight mesh of the selected meshes, whatever is wrong with them: holes, flipped faces, parts that go
-    through each other"""
-
-    bl_idname = "tweenfield.repair_surface"
-    bl_label = "Repair as a Neural Surface"
-
-    wait: bpy.props.BoolProperty(
-        name="Wait", description="Return when the surface is done; for scripts", options={"HIDDEN", "SKIP_SAVE"}
-    )
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        return allowed(cls, why_no_repair(context))
-
-    def execute(self, context: bpy.types.Context) -> set[str]:  # type: ignore[override]
-        return carry_out(self, context, lambda: make_order(context, repair=True), self.wait)
 
 
 class TWEENFIELD_OT_reset_surface_settings(bpy.types.Operator):
@@ -190,6 +154,25 @@ def _request_maker(
         return SurfaceRequest(sent, method, spec.etag, sign, settings=changed, **fixed)
 
     return make
+
+
+class TWEENFIELD_OT_surface(StartsJob):
+    """Fit a closed surface to the selected points, curves or meshes; they stay as they are"""
+
+    bl_idname = "tweenfield.surface"
+    bl_label = "Surface from Selection"
+    reason = staticmethod(why_not)
+    order = staticmethod(make_order)
+
+
+class TWEENFIELD_OT_repair_surface(StartsJob):
+    """Make a watertight mesh of the selected meshes, whatever is wrong with them: holes, flipped faces, parts that go
+    through each other"""
+
+    bl_idname = "tweenfield.repair_surface"
+    bl_label = "Repair as a Neural Surface"
+    reason = staticmethod(why_no_repair)
+    order = staticmethod(partial(make_order, repair=True))
 
 
 _CLASSES = (TWEENFIELD_OT_surface, TWEENFIELD_OT_repair_surface, TWEENFIELD_OT_reset_surface_settings)

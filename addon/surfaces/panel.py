@@ -6,11 +6,10 @@ import bpy
 
 from ..generated import offered
 from ..job import IMAGE, SURFACE
-from ..job_panel import draw_job
-from ..layout import InSidebar, split
+from ..job_panel import draw_job, resting
+from ..layout import InSidebar
 from ..properties import settings_of
 from ..registering import of_classes
-from ..running import current
 from .image import why_not as why_no_shape
 from .operators import expected, label, why_no_repair, why_not
 from .properties import surface_settings
@@ -27,8 +26,7 @@ class TWEENFIELD_PT_surfaces(InSidebar, bpy.types.Panel):
         layout = self.layout
         assert layout is not None
         settings = surface_settings(context.scene)
-        column = split(layout)
-        column.enabled = not current().busy
+        column = resting(layout)
         for name in ("method", "preset", "mode", "resolution"):
             column.prop(settings, name)
         column.separator()
@@ -54,8 +52,7 @@ class TWEENFIELD_PT_surface_settings(InSidebar, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         assert context.scene is not None
         settings = surface_settings(context.scene)
-        column = split(self.layout)
-        column.enabled = not current().busy
+        column = resting(self.layout)
         column.prop(settings, "live_preview")
         column.prop(settings_of(context.scene), "device")
         column.prop(settings, "seed")
@@ -83,8 +80,7 @@ class TWEENFIELD_PT_shape_from_image(InSidebar, bpy.types.Panel):
         layout = self.layout
         assert layout is not None
         settings = surface_settings(context.scene)
-        column = split(layout)
-        column.enabled = not current().busy
+        column = resting(layout)
         column.template_ID(settings, "image", open="image.open")
         column.prop(settings, "image_model", placeholder="Built In")
         column.prop(settings, "resolution")

@@ -7,6 +7,7 @@ import bpy
 from ..choices import method_and_preset
 from ..generated import offered
 from ..protocol.checks import MAX_LEVELS, RESOLUTIONS
+from ..registering import on_scene
 
 ON_SCENE = "tweenfield_surface"  # name of the scene's property
 MOST_SHELLS = (MAX_LEVELS - 1) // 2  # on each side
@@ -122,12 +123,4 @@ def levels_of(settings: Any) -> tuple[float, ...]:
     return (0.0, *outside, *(-step for step in inside))
 
 
-def register() -> None:
-    bpy.utils.register_class(TWEENFIELD_PG_surface)
-    pointer: Any = bpy.props.PointerProperty
-    setattr(bpy.types.Scene, ON_SCENE, pointer(type=TWEENFIELD_PG_surface))
-
-
-def unregister() -> None:
-    delattr(bpy.types.Scene, ON_SCENE)
-    bpy.utils.unregister_class(TWEENFIELD_PG_surface)
+register, unregister = on_scene(ON_SCENE, (TWEENFIELD_PG_surface,))

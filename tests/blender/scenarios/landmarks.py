@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 from pathlib import Path
 from typing import Any
 
@@ -326,4 +325,4 @@ def check_markers_are_where_the_vertices_are(facts: Any) -> None:
         assert np.allclose(found[ob.name], position, atol=1e-6)
     source.hide_set(True)
     assert [marker.ob.name for marker in view.markers(bpy.context)] == ["B"]
-    assert importlib.import_module(f"{inside.MODULE}.landmarks.drawing")._handlers
+    assert inside.part("landmarks.drawing").draw in inside.part("viewports").drawing
