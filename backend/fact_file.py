@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -17,13 +18,17 @@ from safetensors.numpy import load, save
 import backend
 from protocol.settings import SettingError
 
+CHECKSUM = "checksum"  # of the whole file, among the facts; files of earlier versions have none
+UNSUMMED = 64 * "0"  # what stands in its place while it is computed
+
 
 def fact_file(format: str, arrays: Mapping[str, NDArray[Any]], facts: Mapping[str, Any]) -> bytes:
     """The bytes of a file; ``facts`` are of plain types."""
-    plain = {"format": format, "version": backend.__version__, **facts}
+    plain = {"format": format, "version": backend.__version__, **facts, CHECKSUM: UNSUMMED}
     # One entry only: the library writes several in no fixed order.
     metadata = {"tweenfield": json.dumps(plain, sort_keys=True)}
-    return save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, metadata)
+    data = save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, metadata)
+    return data.replace(UNSUMMED.encode(), _summed(data).encode(), 1)
 
 
 def format_of(data: bytes) -> Any:
@@ -45,7 +50,15 @@ def parse_fact_file(data: bytes, format: str, wrong: str) -> tuple[dict[str, NDA
     found = facts.get("format") if isinstance(facts, dict) else None
     if found != format:
         raise SettingError(f"{wrong} (its format is {found!r})")
+    told = str(facts.pop(CHECKSUM, ""))
+    if told and _summed(data.replace(told.encode(), UNSUMMED.encode(), 1)) != told:
+        raise SettingError("the file is damaged: its content is not what was written; copy it again, or make it anew")
     return arrays, facts
+
+
+def _summed(data: bytes) -> str:
+    """The checksum of a file that has ``UNSUMMED`` in its place."""
+    return hashlib.sha256(data).hexdigest()
 
 
 @contextmanager

@@ -29,6 +29,8 @@ CAMERAS = (
     '{"kind": "orbit", "azimuth": degrees, "elevation": degrees, "distance": D, "width": pixels, "height": pixels}.'
 )
 
+KEPT = ("method", "preset", "settings", "seed", "topology", "refined")  # of a morph's facts, in the report
+
 
 def add_arguments(parser: Parser) -> None:
     from backend.commands.job import GLTF_HELP, TIMELINE_DEFAULTS, add_timeline_options
@@ -118,14 +120,13 @@ def _refine(arguments: argparse.Namespace, progress: Progress, interrupt: Interr
         result = ResultFolder(folder, timeline.frames, carry_names(arguments.carry), keep_all=arguments.gltf)
         if not bake_here(refined.morph, timeline, carry, result, progress, interrupt):
             stopped = "baking"
-        about = {name: value for name, value in facts.items() if name != "layers"}
         report = {
             "files": {
                 "morph": str(arguments.morph),
                 "masks": [str(path) for path in arguments.mask],
                 "cameras": [str(path) for path in arguments.camera],
             },
-            **about,
+            **{name: facts[name] for name in KEPT if name in facts},
             "phases": spent,
             "versions": versions(),
             "warnings": refined.report["warnings"],

@@ -66,6 +66,8 @@ def test_a_frame_is_matched_and_all_are_baked(command: Command, result: Path, tm
     entry = report["refined"][0]
     assert (entry["frame"], report["frames"], report["timeline"]["easing"]) == (4, FRAMES, "ease-in")
     assert entry["time"] == pytest.approx((4 / 6) ** 2)
+    assert report["method"] == "linear"
+    assert not report.keys() & {"format", "version", "values", "layers", "time_steps", "scale"}
     for name, told in zip(("front", "side"), entry["views"], strict=True):
         mesh, seen = read_mesh(out / "frame_0004.ply"), read_camera(tmp_path / f"{name}.json")
         with Image.open(tmp_path / f"{name}.png") as mask:
@@ -115,6 +117,9 @@ def test_what_is_wrong_is_said_and_nothing_is_touched(command: Command, result: 
     Image.fromarray(photo).save(tmp_path / "photo.png")
     (tmp_path / "broken.json").write_text("{")
     (tmp_path / "damaged.safetensors").write_bytes((result / "morph.safetensors").read_bytes()[:5000])
+    flipped = bytearray((result / "morph.safetensors").read_bytes())
+    flipped[-1000] ^= 16
+    (tmp_path / "flipped.safetensors").write_bytes(flipped)
     earlier = tmp_path / "out"
     earlier.mkdir()
     write_report(earlier / REPORT, {"versions": versions()})
@@ -143,6 +148,7 @@ def test_what_is_wrong_is_said_and_nothing_is_touched(command: Command, result: 
     assert "bake more frames" in fault(*FRONT, "--frames", 2, frame=1)
     assert "above 0 and at most 1" in fault(*FRONT, "--reach", 0)
     assert "damaged.safetensors" in fault(*FRONT, "--frames", 7, morph="damaged.safetensors")
+    assert "flipped.safetensors: the file is damaged" in fault(*FRONT, "--frames", 7, morph="flipped.safetensors")
     assert "would be replaced by the result" in fault(*FRONT, out="ball")
     assert {path: path.read_bytes() for path in (*result.iterdir(), *earlier.iterdir())} == before
 
