@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from safetensors.numpy import load, save
+from safetensors.numpy import save
 
 import backend
-from backend.checkpoint import morph_from_bytes, morph_to_bytes
+from backend.checkpoint import FORMAT, morph_from_bytes, morph_to_bytes
 from backend.correspondence.correspondence import CorrespondenceError
+from backend.fact_file import parse_fact_file
 from backend.methods.registry import specs
 from backend.pipeline import bake, train
 from backend.timeline import times_of
@@ -107,15 +108,14 @@ def test_a_file_that_is_no_morph_is_refused(fox, trained):
 def test_a_file_that_lost_a_part_is_refused_in_words(fox, method, trained):
     request = request_for(fox, method)
     data = morph_to_bytes(trained[1] if method == "velocity_field" else train(request, Run()), request)
-    tensors = load(data)
-    metadata = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
+    tensors, facts = parse_fact_file(data, FORMAT, "no morph")
+    metadata = {"tweenfield": json.dumps(facts)}
     for lost in (name for name in tensors if "attribute" not in name):
         with pytest.raises(SettingError, match=r"missing|damaged"):
             morph_from_bytes(save({name: array for name, array in tensors.items() if name != lost}, metadata))
-    without_values = json.loads(metadata["tweenfield"])
-    del without_values["values"]
+    del facts["values"]
     with pytest.raises(SettingError, match=r"damaged.*values"):
-        morph_from_bytes(save(tensors, {"tweenfield": json.dumps(without_values)}))
+        morph_from_bytes(save(tensors, {"tweenfield": json.dumps(facts)}))
 
 
 def test_a_turn_keeps_its_area_and_its_middle(turned):
