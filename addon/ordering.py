@@ -18,12 +18,19 @@ PATIENCE = 600.0  # seconds that a script waits for a backend that has gone sile
 class StartsJob(bpy.types.Operator):
     """What such operators have in common; starts the backend if need be."""
 
-    reason: staticmethod[[bpy.types.Context], str]  # why it cannot be pressed now; empty when it can
-    order: staticmethod[[bpy.types.Context], Order]  # raises ``Problem``, and leaves nothing in the file then
-
     wait: bpy.props.BoolProperty(
         name="Wait", description="Return when the job is done; for scripts", options={"HIDDEN", "SKIP_SAVE"}
     )
+
+    @staticmethod
+    def reason(context: bpy.types.Context) -> str:
+        """Why it cannot be pressed now; empty when it can."""
+        raise NotImplementedError
+
+    @staticmethod
+    def order(context: bpy.types.Context) -> Order:
+        """Reads what the job needs. Raises ``Problem``, and leaves nothing in the file then."""
+        raise NotImplementedError
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
