@@ -30,18 +30,8 @@ from backend.training.shape_fit import ShapeFit, fit_shapes
 from backend.training.shape_samples import Shape, box_of, sample_between, sample_shapes
 from protocol.mesh import MeshData
 from tests.meshes import grid, icosphere, torus
+from tests.methods import rings
 from tests.methods.conftest import request_for
-from tests.methods.rings import (
-    Ring,
-    comes_back_from_bytes,
-    ends_are_exact,
-    error_of_the_network_is_told,
-    hole_opens,
-    is_cancelled_ends_in_time_and_shows_itself,
-    passes_its_stop,
-    same_frames,
-    trained_ring,
-)
 
 SMALL = {
     "steps": 400, "width": 32, "depth": 3, "known": 512, "mixed": 128, "space_frequency": 1.5, "learning_rate": 1.5e-2,
@@ -73,8 +63,8 @@ def volumes(morph: Morph, times: list[float]) -> list[float]:
 
 
 @pytest.fixture(scope="module")
-def ring() -> Ring:
-    return trained_ring("lip_mlp", SMALL, topology="auto")
+def ring() -> rings.Ring:
+    return rings.trained_ring("lip_mlp", SMALL, told=False, topology="auto")
 
 
 def test_the_volume_between_two_balls_grows_all_the_way():
@@ -92,13 +82,13 @@ def test_the_volume_between_two_balls_grows_all_the_way():
 
 
 def test_a_ball_becomes_a_ring(ring):
-    genus = hole_opens(ring, np.linspace(0.0, 1.0, 9).tolist())
+    genus = rings.hole_opens(ring, np.linspace(0.0, 1.0, 9).tolist())
     assert genus == sorted(genus)  # the hole opens once
 
 
 def test_the_ends_are_exact_and_the_report_says_how_far_the_network_was(ring):
-    ends_are_exact(ring)
-    error_of_the_network_is_told(ring)
+    rings.ends_are_exact(ring)
+    rings.error_of_the_network_is_told(ring)
 
 
 def test_a_sheet_is_one_shell_at_coarse_cells():
@@ -134,12 +124,12 @@ def test_the_slope_bounds_the_gradient(ring):
 
 
 def test_a_morph_comes_back_from_its_bytes(ring):
-    comes_back_from_bytes(ring)
+    rings.comes_back_from_bytes(ring)
 
 
 def test_stops_are_shapes_on_the_way():
-    morph = passes_its_stop(LipMlp(), LipMlpSettings(**(SMALL | {"steps": 60})))
-    same_frames(morph, LipMlp().restore(morph.source, *morph.state()), (0.3, 0.5), 16)
+    morph = rings.passes_its_stop(LipMlp(), LipMlpSettings(**(SMALL | {"steps": 60})))
+    rings.same_frames(morph, LipMlp().restore(morph.source, *morph.state()), (0.3, 0.5), 16)
     stop = 0.5 * np.array([1.8, 0.7, 0.7])  # half axes
     low, high = morph.field.box(0.5)
     assert (low < -stop).all()
@@ -194,7 +184,7 @@ def test_the_papers_losses_alone_find_a_ball():
 
 
 def test_training_is_cancelled_and_ends_in_time_and_shows_itself():
-    is_cancelled_ends_in_time_and_shows_itself(LipMlp(), LipMlpSettings(**SMALL), seconds=8.0)
+    rings.is_cancelled_ends_in_time_and_shows_itself(LipMlp(), LipMlpSettings(**SMALL), seconds=8.0)
 
 
 def test_samples_lie_where_they_say():

@@ -8,41 +8,32 @@ from backend.fields.deep_sdf import PAIR
 from backend.methods.mesh_sdf import MeshSdf, MeshSdfSettings, _decoder_settings
 from backend.methods.registry import get, spec
 from protocol.settings import SettingError
-from tests.methods.rings import (
-    Ring,
-    comes_back_from_bytes,
-    ends_are_exact,
-    error_of_the_network_is_told,
-    hole_opens,
-    is_cancelled_ends_in_time_and_shows_itself,
-    passes_its_stop,
-    trained_ring,
-)
+from tests.methods import rings
 
 SMALL = {"steps": 350, "width": 64, "depth": 3, "points": 256, "between": 256, "degree": 2}
 
 
 @pytest.fixture(scope="module")
-def ring() -> Ring:
-    return trained_ring("mesh_sdf", SMALL)
+def ring() -> rings.Ring:
+    return rings.trained_ring("mesh_sdf", SMALL)
 
 
-def test_the_ends_are_exact(ring: Ring) -> None:
-    ends_are_exact(ring)
-    error_of_the_network_is_told(ring)
+def test_the_ends_are_exact(ring: rings.Ring) -> None:
+    rings.ends_are_exact(ring)
+    rings.error_of_the_network_is_told(ring)
 
 
-def test_every_frame_is_one_closed_piece_and_the_hole_opens(ring: Ring) -> None:
-    hole_opens(ring, [0.0, 0.2, 0.4, 0.6, 0.8, 1.0])
+def test_every_frame_is_one_closed_piece_and_the_hole_opens(ring: rings.Ring) -> None:
+    rings.hole_opens(ring, [0.0, 0.2, 0.4, 0.6, 0.8, 1.0])
 
 
-def test_a_morph_comes_back_from_its_bytes(ring: Ring) -> None:
-    facts = comes_back_from_bytes(ring)
+def test_a_morph_comes_back_from_its_bytes(ring: rings.Ring) -> None:
+    facts = rings.comes_back_from_bytes(ring)
     assert facts["values"]["field"]["network"]["kind"] == "deep_sdf"
 
 
 def test_stops_are_shapes_on_the_way() -> None:
-    morph = passes_its_stop(MeshSdf(), MeshSdfSettings(**(SMALL | {"steps": 60})))
+    morph = rings.passes_its_stop(MeshSdf(), MeshSdfSettings(**(SMALL | {"steps": 60})))
     assert morph.state()[0]["codes"].shape == (3, 2)
 
 
@@ -65,4 +56,4 @@ def test_a_network_too_narrow_for_its_input_is_refused() -> None:
 
 
 def test_training_is_cancelled_and_ends_in_time_and_shows_itself() -> None:
-    is_cancelled_ends_in_time_and_shows_itself(MeshSdf(), MeshSdfSettings(**SMALL), seconds=6.0)
+    rings.is_cancelled_ends_in_time_and_shows_itself(MeshSdf(), MeshSdfSettings(**SMALL), seconds=6.0)

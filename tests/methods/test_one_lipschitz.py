@@ -19,16 +19,16 @@ from backend.methods.one_lipschitz import OneLipschitzMorph, OneLipschitzMorphSe
 from backend.training.bounded_fit import timed
 from backend.training.run import Cancelled, Run
 from tests.meshes import icosphere
+from tests.methods import rings
 from tests.methods.conftest import pair_of
-from tests.methods.rings import Ring, comes_back_from_bytes, ends_are_exact, passes_its_stop, same_frames, trained_ring
 from tests.methods.test_lip_mlp import STILL
 
 SMALL = {"steps": 400, "width": 32, "depth": 4, "known": 128, "mixed": 64, "learning_rate": 2e-2}
 
 
 @pytest.fixture(scope="module")
-def ring() -> Ring:
-    return trained_ring("one_lipschitz", SMALL)
+def ring() -> rings.Ring:
+    return rings.trained_ring("one_lipschitz", SMALL, told=False)
 
 
 @settings(max_examples=20, deadline=None)
@@ -88,7 +88,7 @@ def test_a_ball_becomes_a_ring(ring):
 
 
 def test_the_ends_are_exact_and_what_leads_there_is_continuous(ring):
-    ends_are_exact(ring)
+    rings.ends_are_exact(ring)
     field = ring[0].morph.field
     points = np.random.default_rng(0).uniform(-1.0, 1.0, (300, 3))
     values = np.stack([field.values(points, float(t)) for t in np.linspace(0.0, 1.0, 401)])
@@ -97,12 +97,12 @@ def test_the_ends_are_exact_and_what_leads_there_is_continuous(ring):
 
 
 def test_a_morph_comes_back_from_its_bytes(ring):
-    comes_back_from_bytes(ring, (0.0, 0.05, 0.5, 1.0))
+    rings.comes_back_from_bytes(ring, (0.0, 0.05, 0.5, 1.0))
 
 
 def test_stops_are_shapes_on_the_way():
-    morph = passes_its_stop(OneLipschitzMorph(), OneLipschitzMorphSettings(**(SMALL | {"steps": 40})))
-    same_frames(morph, OneLipschitzMorph().restore(morph.source, *morph.state()), (0.2, 0.5), 16)
+    morph = rings.passes_its_stop(OneLipschitzMorph(), OneLipschitzMorphSettings(**(SMALL | {"steps": 40})))
+    rings.same_frames(morph, OneLipschitzMorph().restore(morph.source, *morph.state()), (0.2, 0.5), 16)
 
 
 def test_training_is_cancelled_and_shows_itself():

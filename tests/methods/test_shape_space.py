@@ -10,47 +10,37 @@ from backend.methods.registry import get, spec
 from backend.methods.shape_space import ShapeSpaceMorph, ShapeSpaceSettings, _space_settings, points_first
 from backend.surfaces.space.network import SpaceNetwork
 from backend.surfaces.space.settings import SpaceSettings
-from tests.methods.rings import (
-    Ring,
-    comes_back_from_bytes,
-    ends_are_exact,
-    error_of_the_network_is_told,
-    hole_opens,
-    is_cancelled_ends_in_time_and_shows_itself,
-    passes_its_stop,
-    same_frames,
-    trained_ring,
-)
+from tests.methods import rings
 
-SMALL = {"steps": 300, "width": 32, "depth": 3, "known": 512, "mixed": 128, "space_frequency": 1.5, "code": 4}
+SMALL = {"steps": 400, "width": 32, "depth": 3, "known": 512, "mixed": 128, "space_frequency": 1.5, "code": 4}
 
 
 @pytest.fixture(scope="module")
-def ring() -> Ring:
-    return trained_ring("shape_space", SMALL)
+def ring() -> rings.Ring:
+    return rings.trained_ring("shape_space", SMALL)
 
 
 def test_the_ends_are_exact_and_the_codes_are_found(ring):
-    ends_are_exact(ring)
-    error_of_the_network_is_told(ring)
+    rings.ends_are_exact(ring)
+    rings.error_of_the_network_is_told(ring)
     codes = ring[0].morph.field.state()[0]["codes"]
     assert codes.shape == (2, 4)
     assert np.linalg.norm(codes[0] - codes[1]) > 0.2  # they began about 0.3 from each other, at random
 
 
 def test_every_frame_is_closed_and_the_hole_opens(ring):
-    hole_opens(ring, [0.0, 0.2, 0.4, 0.6, 0.8, 1.0], pieces=None)
+    rings.hole_opens(ring, [0.0, 0.2, 0.4, 0.6, 0.8, 1.0], pieces=None)
 
 
 def test_a_morph_comes_back_from_its_bytes(ring):
-    comes_back_from_bytes(ring)
+    rings.comes_back_from_bytes(ring)
 
 
 def test_stops_are_shapes_on_the_way_of_a_smooth_path():
-    morph = passes_its_stop(ShapeSpaceMorph(), ShapeSpaceSettings(**(SMALL | {"steps": 60})))
+    morph = rings.passes_its_stop(ShapeSpaceMorph(), ShapeSpaceSettings(**(SMALL | {"steps": 60})))
     arrays, values = morph.state()
     assert arrays["codes"].shape == (3, 4)
-    same_frames(morph, ShapeSpaceMorph().restore(morph.source, arrays, values), (0.3, 0.5), 16)
+    rings.same_frames(morph, ShapeSpaceMorph().restore(morph.source, arrays, values), (0.3, 0.5), 16)
     points = np.random.default_rng(0).uniform(-0.6, 0.6, (200, 3))
     raw = morph.field.raw()
     step = 1e-3
@@ -78,4 +68,4 @@ def test_the_paper_preset_is_the_published_configuration():
 
 
 def test_training_is_cancelled_and_ends_in_time_and_shows_itself():
-    is_cancelled_ends_in_time_and_shows_itself(ShapeSpaceMorph(), ShapeSpaceSettings(**SMALL), seconds=6.0)
+    rings.is_cancelled_ends_in_time_and_shows_itself(ShapeSpaceMorph(), ShapeSpaceSettings(**SMALL), seconds=6.0)
