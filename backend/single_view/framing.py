@@ -30,18 +30,9 @@ class Frame:
 
     def cut(self, image: Pixels) -> Pixels:
         """The square [side, side, 4]; what lies beyond the image is empty. Colours are weighed by their alpha."""
-        room = int(np.ceil(max(0.0, -self.left, -self.top, *self._beyond(image))))
-        alpha = image[..., 3:].astype(np.float32) / 255.0
-        weighed = np.concatenate([image[..., :3] * alpha, 255.0 * alpha], axis=2)
-        padded = np.pad(weighed, ((room, room), (room, room), (0, 0)))
-        box = (self.left + room, self.top + room, self.left + room + self.length, self.top + room + self.length)
-        planes = [
-            Image.fromarray(np.ascontiguousarray(padded[..., k])).resize(
-                (self.side, self.side), Image.Resampling.BILINEAR, box=box
-            )
-            for k in range(4)
-        ]
-        return np.asarray(np.stack([np.asarray(plane) for plane in planes], axis=2).round().clip(0, 255), np.uint8)
+        alpha = image[..., 3] / np.float32(255.0)
+        planes = [self._resized(image[..., k] * alpha) for k in range(3)]
+        return np.asarray(np.stack([*planes, self._resized(255.0 * alpha)], axis=2).round().clip(0, 255), np.uint8)
 
     def camera(self, camera: Camera) -> Camera:
         """Of the square, where ``camera`` is that of the image."""
@@ -55,8 +46,13 @@ class Frame:
         centre = camera.centre * scale + np.array([self.left, self.top])
         return Camera(camera.world_to_camera, camera.focal * scale, centre, image.shape[1], image.shape[0])
 
-    def _beyond(self, image: Pixels) -> tuple[float, float]:
-        return self.left + self.length - image.shape[1], self.top + self.length - image.shape[0]
+    def _resized(self, plane: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The square [side, side] of one channel [H, W]."""
+        beyond = self.left + self.length - plane.shape[1], self.top + self.length - plane.shape[0]
+        room = int(np.ceil(max(0.0, -self.left, -self.top, *beyond)))
+        box = (self.left + room, self.top + room, self.left + room + self.length, self.top + room + self.length)
+        padded = Image.fromarray(np.pad(plane, room))
+        return np.asarray(padded.resize((self.side, self.side), Image.Resampling.BILINEAR, box=box))
 
 
 def check_image(image: Pixels, name: str = "the image") -> None:

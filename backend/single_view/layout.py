@@ -9,12 +9,13 @@ beside it, and the same below.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from backend.geometry.arrays import Float64, Int64
 from backend.geometry.io import read_mesh
@@ -25,6 +26,7 @@ from protocol.settings import SettingError
 
 SAMPLES, RENDERS, MESHES = "samples", "renders", "meshes"
 NAMES = (SAMPLES, "SdfSamples")  # of the folder with the samples
+LARGEST = 8192  # pixels of a side that every image may have
 KEPT = 2_000_000_000  # bytes of images and samples that are kept in memory
 
 
@@ -100,14 +102,22 @@ def instances_in(folder: Path) -> list[Instance]:
 
 def read_image(path: Path) -> Pixels:
     """A file's pixels [H, W, 4], with an alpha channel. Raises ``SettingError``."""
+    if not path.is_file():
+        raise SettingError(f"{path}: there is no such image; check the path")
     try:
-        with Image.open(path) as image:
-            alpha = "A" in image.getbands() or "transparency" in image.info
-            pixels = np.asarray(image.convert("RGBA" if alpha else "RGB"))
-    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
-        if not path.is_file():
-            raise SettingError(f"{path}: there is no such image; check the path") from error
-        raise SettingError(f"{path}: is no image that can be read; name a PNG with transparency") from error
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                alpha = "A" in image.getbands() or "transparency" in image.info
+                pixels = np.asarray(image.convert("RGBA" if alpha else "RGB"))
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise SettingError(
+            f"{path}: has more than {Image.MAX_IMAGE_PIXELS:,} pixels; save it smaller, {LARGEST} x {LARGEST} at most"
+        ) from error
+    except (OSError, ValueError, SyntaxError, EOFError) as error:
+        reason = getattr(error, "strerror", None)
+        what = f"cannot be read ({reason})" if reason else "is no image that can be read, or damaged"
+        raise SettingError(f"{path}: {what}; name a PNG with transparency") from error
     check_image(pixels, str(path))
     return pixels
 

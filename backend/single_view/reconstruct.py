@@ -65,7 +65,8 @@ def reconstruct(
         with run.phase("finding the camera"):
             found = find_view(raw, alpha, told, run)
         inward = found.camera
-        report |= {"camera": "found", "azimuth": found.view.azimuth, "elevation": found.view.elevation}
+        degrees = {"azimuth_degrees": found.view.azimuth, "elevation_degrees": found.view.elevation}
+        report |= {"camera": "found", **degrees}
     else:
         inward = frame.camera(turned(camera.resized(image.shape[1], image.shape[0]), turned_back(AXES, model.up)))
         inward.require_in_view(raw[0])
@@ -76,8 +77,9 @@ def reconstruct(
             result = refined(model, code, alpha, inward, run, show)
         end = result.code
         report |= {"loss_before": result.first, "loss": result.loss, "steps": result.steps}
-    with run.phase("extracting"):
+    with run.phase("extracting as told"):
         first = surface_at(model, code, resolution, run)
+    with run.phase("extracting"):
         last = surface_at(model, end, resolution, run) if refine else first
     if not len(first[1]) or not len(last[1]):
         raise SettingError(

@@ -1,7 +1,8 @@
 """The camera of an image that came without one: where a shape must be seen from to have that silhouette.
 
-Elevation and azimuth are tried all around, or around what the encoder tells; focal length and centre then follow from
-the box of the silhouette. The best is moved until the silhouettes agree best.
+Azimuths are tried all around and at some elevations, or near what the encoder tells; focal length and centre follow
+from the box of the silhouette. The best is moved until the silhouettes agree best. An outline tells the elevation less
+exactly than the encoder does, so it stays near what that tells.
 """
 
 from __future__ import annotations
@@ -27,9 +28,9 @@ BATCH = 32  # of them at once
 AROUND = 24  # azimuths where nothing is known
 TILTS = (5.0, 15.0, 25.0, 35.0)  # elevations there, degrees
 NEAR = (-30.0, -20.0, -10.0, 0.0, 10.0, 20.0, 30.0)  # degrees of azimuth from what the encoder tells
-NEAR_TILTS = (-8.0, 0.0, 8.0)
 STEPS = 40  # of the last improvement
 RATE = 0.02  # radians, or shares of the image
+HELD = 1.0  # weight of the squared way of the elevation, in radians, from what the encoder tells
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +58,8 @@ def find_view(surface: Surface, alpha: Tensor, told: View | None, run: Run) -> F
         k = int(overlap.argmax())
         best = max(best, (float(overlap[k]), start + k))
     view = views[best[1]]
-    return _improved(view, fitted(view.camera(side), surface[0], alpha), positions, triangles, alpha, run)
+    camera = fitted(view.camera(side), surface[0], alpha)
+    return _improved(view, camera, positions, triangles, alpha, 0.0 if told is None else HELD, run)
 
 
 def fitted(camera: Camera, positions: Float64, alpha: Tensor) -> Camera:
@@ -76,9 +78,8 @@ def fitted(camera: Camera, positions: Float64, alpha: Tensor) -> Camera:
 
 
 def _near(told: View) -> Iterator[View]:
-    for tilt in NEAR_TILTS:
-        for turn in NEAR:
-            yield View((told.azimuth + turn) % 360.0, told.elevation + tilt, told.share)
+    for turn in NEAR:
+        yield View((told.azimuth + turn) % 360.0, told.elevation, told.share)
 
 
 def _around() -> Iterator[View]:
@@ -87,7 +88,9 @@ def _around() -> Iterator[View]:
             yield View(360.0 * turn / AROUND, tilt, float(np.mean(SHARES)))
 
 
-def _improved(view: View, camera: Camera, positions: Tensor, triangles: Tensor, alpha: Tensor, run: Run) -> Found:
+def _improved(
+    view: View, camera: Camera, positions: Tensor, triangles: Tensor, alpha: Tensor, held: float, run: Run
+) -> Found:
     """Azimuth, elevation, focal length and centre moved by Adam until the silhouettes agree best."""
     moves = torch.nn.Parameter(torch.zeros(5, device=alpha.device))
     optimiser = Adam([moves])
@@ -96,7 +99,7 @@ def _improved(view: View, camera: Camera, positions: Tensor, triangles: Tensor, 
     distance = float(camera.world_to_camera[0, 2, 3])
     for step in range(STEPS):
         placed = _placed(view, distance, camera, positions, moves)
-        loss = (silhouette(placed, triangles, front)[0] - alpha).abs().mean()
+        loss = (silhouette(placed, triangles, front)[0] - alpha).abs().mean() + held * moves[1].square()
         if loss.item() < best[0]:
             best = loss.item(), moves.tolist()
         run.progress(step, STEPS, loss.item())

@@ -84,19 +84,26 @@ def split(folder: Path) -> Path:
     return folder / "split.json"
 
 
-def test_an_image_becomes_a_shape_with_a_picture_and_a_report(balls: Path) -> None:
+def test_an_image_becomes_a_shape_with_a_picture_and_a_report(balls: Path, capsys: pytest.CaptureFixture[str]) -> None:
     image, out = balls / "data" / "balls" / "renders" / "ball_2" / "01.png", balls / "shape"
     assert run("reconstruct", balls / "m.safetensors", image, "--out", out, "--resolution", 24) == 0
     names = ["camera.json", "comparison.png", "raw.ply", "report.json", "surface.ply"]
     assert sorted(path.name for path in out.iterdir()) == names
     report = json.loads((out / "report.json").read_text())
     assert report["camera"] == "found"
-    assert report["iou"] > 0.7
+    assert 0.0 <= report["azimuth_degrees"] < 360.0
+    assert -90.0 < report["elevation_degrees"] < 90.0
+    assert report["iou"] > 0.6
     assert report["loss"] <= report["loss_before"]
     assert read_mesh(out / "surface.ply").n_faces == report["faces"] > 100
     assert size(out / "comparison.png") == (1024, 308)
+    camera = (out / "camera.json").read_bytes()
     again = ("reconstruct", balls / "m.safetensors", image, "--out", out, "--resolution", 16, "--no-refine")
-    assert run(*again, "--camera", out / "camera.json") == 0
+    assert run(*again, "--camera", out / "camera.json") == 2
+    assert "camera.json: would be replaced by the result that is made from it" in capsys.readouterr().err
+    assert (out / "camera.json").read_bytes() == camera
+    (balls / "own.json").write_bytes(camera)
+    assert run(*again, "--camera", balls / "own.json") == 0
     assert "raw.ply" not in [path.name for path in out.iterdir()]
     assert json.loads((out / "report.json").read_text())["camera"] == "given"
     assert read_camera(out / "camera.json").width == 48
@@ -154,6 +161,8 @@ def test_what_cannot_be_used_is_told_and_nothing_is_left(
         refused(("reconstruct", model, tmp_path / name, "--out", out), words, capsys)
     good = tmp_path / "good.png"
     refused(("reconstruct", tmp_path / "other.safetensors", good, "--out", out), "not a model of `single-view", capsys)
+    refused(("reconstruct", "ship", good, "--out", out), "ship: there is no such file; name the one that", capsys)
+    refused(("metrics", "ship", balls / "data"), "or shipped, the model of chairs", capsys)
     refused(("reconstruct", model, good, "--out", out, "--camera", tmp_path / "text.png"), "no JSON", capsys)
     refused(("dataset", tmp_path / "none", "--out", out), "holds 0 meshes", capsys)
     refused(("dataset", tmp_path / "flat", "--out", out), "flat/sheet.ply: the shape has no inside", capsys)

@@ -36,6 +36,11 @@ def model_at(arguments: argparse.Namespace) -> SingleViewModel:
         if arguments.checkpoint is not None:
             raise CommandError("the shipped model has no checkpoints; leave out --checkpoint")
         model = shipped_model()
+    elif not arguments.model.is_file():
+        raise CommandError(
+            f"{arguments.model}: there is no such file; name the one that single-view train wrote, or {SHIPPED}, the "
+            "model of chairs that comes with the program"
+        )
     else:
         model = read_model(arguments.model, arguments.checkpoint)
     model.network.to(device)

@@ -16,6 +16,10 @@ from backend.commands.progress import Progress
 from backend.commands.single_view.models import add_model, model_at
 
 SHAPE = Kind(REPORT, re.compile(r"((surface|raw)\.ply|camera\.json|comparison\.png|report\.json)\Z"), "single view")
+CAMERA_HELP = (
+    "camera that the image was made by, JSON as refine --help says, of the shape with the middle of its box at the "
+    "origin and the diagonal of that box 1 long; default: it is found"
+)
 
 
 def add_arguments(parser: Parser) -> None:
@@ -23,7 +27,7 @@ def add_arguments(parser: Parser) -> None:
     add = parser.add_argument
     add("image", type=Path, metavar="IMAGE", help="the shape alone, what is around it transparent (PNG)")
     add("--out", type=Path, required=True, metavar="DIR", help="folder for the result; an earlier one is replaced")
-    add("--camera", type=Path, metavar="FILE", help="camera of the image, JSON; default: it is found")
+    add("--camera", type=Path, metavar="FILE", help=CAMERA_HELP)
     add("--no-refine", action="store_true", help="leave the shape as the encoder tells it")
     add("--seconds", type=seconds, metavar="S", help="time until the refinement ends; default: when its steps are done")
     add("--force", action="store_true", help="put it into a folder that holds other files, too")
@@ -40,7 +44,8 @@ def run(arguments: argparse.Namespace) -> int:
     from backend.training.run import Cancelled, Run
     from protocol.mesh import MeshData
 
-    check_output(arguments.out, arguments.force, [arguments.image], SHAPE)
+    reads = [arguments.image, *([arguments.camera] if arguments.camera else [])]
+    check_output(arguments.out, arguments.force, reads, SHAPE)
     started, cpu = time.monotonic(), time.process_time()
     with Progress() as progress, Interrupt(progress.note, at_once=True) as interrupt:
         image = read_image(arguments.image)
