@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from backend.surfaces.mesh_sdf.descent import Descent
     from backend.surfaces.mesh_sdf.model import DecoderModel
     from backend.training.run import Run
+    from protocol.mesh import MeshData
 
 DECODER = "decoder.safetensors"
 STRIP = "film_strip.png"
@@ -66,8 +67,9 @@ def run(arguments: argparse.Namespace) -> int:
 def _demonstrated(arguments: argparse.Namespace, folder: Path, work: Run) -> dict[str, Any]:
     from backend.evaluation.report import write_report
     from backend.pipeline import versions
-    from backend.surfaces.mesh_sdf.descent import CAMERA, CELLS, STEPS, descend, silhouette_of
+    from backend.surfaces.mesh_sdf.descent import CAMERA, CELLS, STEPS, descend, euler_characteristic, silhouette_of
     from backend.surfaces.mesh_sdf.samples import frame_in_ball
+    from protocol.mesh import MeshData
 
     with work.phase("reading"):
         source, target = shape_of(arguments.source), shape_of(arguments.target)
@@ -76,11 +78,12 @@ def _demonstrated(arguments: argparse.Namespace, folder: Path, work: Run) -> dic
             raise CommandError(f"{path}: has no faces; name a mesh")
     assert target.triangles is not None
     camera = CAMERA.camera()
-    wanted = silhouette_of((frame_in_ball(target.used()).enter(target.points), target.triangles), camera)
+    placed = frame_in_ball(target.used()).enter(target.points), target.triangles
+    wanted = silhouette_of(placed, camera)
     model, start, training = _decoder(arguments, source, target, work)
     (folder / DECODER).write_bytes(model.to_bytes())
     found = descend(model, start, wanted, camera, work, full_grid=arguments.full_grid)
-    _write_steps(folder, found)
+    _write_steps(folder, found, MeshData.from_triangles(*placed))
     report = {
         "result": DEMONSTRATION.result,
         "versions": versions(),
@@ -90,6 +93,7 @@ def _demonstrated(arguments: argparse.Namespace, folder: Path, work: Run) -> dic
         "steps": STEPS,
         "cells": CELLS,
         "camera": {"kind": "orbit", **asdict(CAMERA)},
+        "target_euler": euler_characteristic(target.triangles),
         "training": training,
         **found.report(),
     }
@@ -125,22 +129,25 @@ def _decoder(
     return replace(model, facts=facts), 0, dict(facts)
 
 
-def _write_steps(folder: Path, found: Descent) -> None:
+def _write_steps(folder: Path, found: Descent, target: MeshData) -> None:
+    """A mesh for every iteration that is kept, and a picture of all of them with the target as the last."""
     from backend.evaluation.contact_sheet import contact_sheet
     from backend.geometry.io import write_ply
 
     for number, mesh in zip(found.iterations, found.meshes, strict=True):
         write_ply(folder / f"step_{number:04d}.ply", mesh)
     labels = [
-        f"{number}: {loss:.1e}, Euler {euler}"
+        f"step {number}: loss {loss:.2g}, Euler {euler}"
         for number, loss, euler in zip(found.iterations, found.loss, found.euler, strict=True)
     ]
-    contact_sheet(found.meshes, [], folder / STRIP, labels=labels)
+    contact_sheet([*found.meshes, target], [], folder / STRIP, labels=[*labels, "the target"])
 
 
 def _summary(out: Path, report: dict[str, Any]) -> str:
-    loss, euler, components = report["loss"], report["euler"], report["components"]
+    loss, euler, most = report["loss"], report["euler"], max(report["components"])
+    pieces = "in one piece throughout" if most == 1 else f"in up to {most} pieces"
     return (
-        f"{out}: loss {loss[0]:.3g} to {loss[-1]:.3g}, Euler characteristic {euler[0]} to {euler[-1]}, "
-        f"{max(components)} components at most, {report['cpu_seconds']:.0f} s of processor time after training\n"
+        f"{out}: difference of the silhouettes (mean square) {loss[0]:.3g} at first, {loss[-1]:.3g} after "
+        f"{report['steps']} steps; Euler characteristic {euler[0]}, then {euler[-1]} (the target's: "
+        f"{report['target_euler']}); {pieces}; {report['cpu_seconds']:.0f} s of processor time after training\n"
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from backend.cli import main
 from backend.commands import demo
@@ -94,7 +95,7 @@ def test_an_interrupted_training_leaves_no_empty_folder(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "kept").exists()
 
 
-def test_the_demonstration_leaves_steps_a_strip_and_a_report(meshes: Path) -> None:
+def test_the_demonstration_leaves_steps_a_strip_and_a_report(meshes: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shapes, out = meshes / "shapes", meshes / "shown"
     model = ("--model", meshes / "small.safetensors")
     assert run("demo", "mesh-sdf", shapes / "ball.ply", shapes / "ring.ply", "--out", out, *model) == 0
@@ -102,7 +103,8 @@ def test_the_demonstration_leaves_steps_a_strip_and_a_report(meshes: Path) -> No
     assert report["iterations"] == list(range(0, 101, 10))
     for name in ("loss", "euler", "components"):
         assert len(report[name]) == 11
-    assert report["euler"][0] == 2
+    assert (report["euler"][0], report["target_euler"]) == (2, 0)  # of a ball and of a ring
+    assert f"then {report['euler'][-1]} (the target's: 0)" in capsys.readouterr().out
     assert report["components"][0] == 1
     assert min(report["loss"]) < report["loss"][0]
     assert report["cpu_seconds"] > 0.0
@@ -111,7 +113,8 @@ def test_the_demonstration_leaves_steps_a_strip_and_a_report(meshes: Path) -> No
         "lens": 35.0, "sensor": 32.0,
     }  # fmt: skip
     assert report["evaluations"] < 50 * 65**3  # around the last surface
-    assert (out / "film_strip.png").is_file()
+    with Image.open(out / "film_strip.png") as strip:
+        assert strip.width * strip.height > 11.5 * 320 * 320  # eleven steps and the target
     assert np.linalg.norm(read_mesh(out / "step_0000.ply").positions(), axis=1).mean() == pytest.approx(0.97, abs=0.05)
 
 

@@ -22,7 +22,6 @@ from backend.commands.demo_mesh_sdf import DECODER
 from backend.commands.output import REPORT
 from backend.commands.shape_space.shapes import shape_of
 from backend.device import configure
-from backend.geometry.metrics import topology
 from backend.surfaces.mesh_sdf.model import read_decoder
 from backend.surfaces.mesh_sdf.samples import frame_in_ball
 
@@ -45,10 +44,10 @@ def measure_mesh_sdf(pairs: Sequence[BenchPair], note: Callable[[str], None]) ->
         decoder = folder / "fast" / DECODER
         model = read_decoder(decoder)
         figures.append(measure_trained(model, torch.tensor(demo["codes"][len(demo["codes"]) // 2])))
-        figures += [_training(demo), _descent(pair, demo, "around the last surface", reached=True)]
+        figures += [_training(demo), _descent(demo, "around the last surface", reached=True)]
         note("MeshSDF: the demonstration over the whole grid")
         full = run_demo(pair, folder / "full", "--full-grid", "--model", str(decoder))
-        figures.append(_descent(pair, full, "over the whole grid", reached=False))
+        figures.append(_descent(full, "over the whole grid", reached=False))
     note("MeshSDF: following a surface")
     figures += measure_following(
         lambda code: model.values_at(torch.as_tensor(code, dtype=torch.float32)),
@@ -83,20 +82,12 @@ def _training(report: dict[str, Any]) -> Figure:
     return Figure("decoder of both shapes, samples and training", value, "L1 0.004 in 180 CPU s")
 
 
-def _descent(pair: BenchPair, report: dict[str, Any], how: str, *, reached: bool) -> Figure:
+def _descent(report: dict[str, Any], how: str, *, reached: bool) -> Figure:
     loss, euler, components = report["loss"], report["euler"], report["components"]
     value = (
         f"loss {loss[0]:.2g} to {loss[-1]:.2g} ({loss[0] / loss[-1]:.0f}-fold), Euler {euler[0]} to {euler[-1]}, "
         f"components {' '.join(map(str, np.unique(components)))}; {report['seconds']:.0f} s "
         f"({report['cpu_seconds']:.0f} CPU s)"
     )
-    reach = f"100-fold, Euler {_euler(pair.source)}, components 1, 60 s" if reached else ""
+    reach = f"100-fold, Euler {report['target_euler']}, components 1, 60 s" if reached else ""
     return Figure(f"demonstration, extracted {how}", value, reach)
-
-
-def _euler(path: Path) -> int:
-    """The characteristic of a closed mesh, whose edges are three for every two faces."""
-    shape = shape_of(path)
-    assert shape.triangles is not None
-    looks = topology(len(shape.points), shape.triangles)
-    return int(looks["vertices"] - looks["faces"] // 2)

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from backend.geometry.arrays import Float64, Int64
+from backend.geometry.edges import edges_of
 from backend.geometry.isosurface import Grid, grid_over
 from backend.geometry.metrics import topology
 from backend.geometry.tracked_surface import TrackedSurface
@@ -106,18 +107,21 @@ def silhouette_of(surface: Surface, camera: Camera) -> Tensor:
     return silhouette(torch.as_tensor(surface[0], dtype=torch.float32), torch.from_numpy(surface[1]), camera)
 
 
+def euler_characteristic(triangles: Int64) -> int:
+    """Vertices less edges and more faces of triangles [T, 3]: 2 of a ball, 0 of a ring."""
+    return len(np.unique(triangles)) - len(edges_of(triangles).ends) + len(triangles)
+
+
 def _measure(
     found: Descent, step: int, model: DecoderModel, code: Tensor, wanted: Tensor, camera: Camera, grid: Grid
 ) -> None:
     positions, triangles = TrackedSurface(grid).whole(model.values_at(code))
     _check(triangles, step)
-    looks = topology(len(positions), triangles)
     vertices = torch.as_tensor(positions, dtype=torch.float32, device=code.device)
     found.iterations.append(step)
     found.loss.append(float(_loss(vertices, triangles, wanted, camera)))
-    # Of a closed surface the edges are three for every two faces.
-    found.euler.append(looks["vertices"] - looks["faces"] // 2)
-    found.components.append(looks["components"])
+    found.euler.append(euler_characteristic(triangles))
+    found.components.append(topology(len(positions), triangles)["components"])
     found.codes.append(code.detach().cpu().tolist())
     found.meshes.append(MeshData.from_triangles(positions, triangles))
 
