@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,7 +12,16 @@ from .build_mesh import Surface, build
 from .handle import Handle, handle
 from .making.making import Template
 from .protocol.messages import Preview
-from .results import PREVIEW, drop_previews, find_frames, find_result, pair_collection, scene_of, shape_keys_of
+from .results import (
+    PREVIEW,
+    drop_previews,
+    find_frames,
+    find_result,
+    hide_behind,
+    pair_collection,
+    scene_of,
+    shape_keys_of,
+)
 from .write_mesh import add_key, last_time, local_positions, make_absolute, remove_mesh, set_key
 
 SWING = 3.0  # seconds that it takes from the source to the target and back
@@ -30,8 +38,6 @@ class LivePreview:
     job: str  # id
     _object: Handle | None = None
     _meshes: list[Handle] = field(default_factory=list)
-    _hidden: Handle | None = None
-    _hidden_frames: str = ""  # name of a collection
     _swung: float = 0.0  # when it last moved; monotonic seconds
 
     def show(self, message: Preview) -> Iterator[None]:
@@ -63,21 +69,16 @@ class LivePreview:
 
     def drop(self) -> None:
         """Takes the preview away, and shows the older result again."""
-        self._drop_object()
-        older = self._hidden.find_object() if self._hidden is not None else None
-        if older is not None:
-            with contextlib.suppress(RuntimeError):  # it is in another view layer now, where nothing was hidden
-                older.hide_set(False)
-        for layer in _layers_of(self._hidden_frames):
-            layer.hide_viewport = False
-        self._hidden, self._hidden_frames = None, ""
+        drop_previews()
+        self._object = None
+        self._meshes = []
 
     def _show_keys(self, message: Preview) -> Iterator[None]:
         count = len(message.times)
         reading = self.template.reading
         keys = shape_keys_of(self._find())
         if keys is None or len(keys.key_blocks) != count:
-            self._drop_object()
+            self.drop()
             self._make(self.template.mesh().copy())
         for index in range(count):
             yield
@@ -99,7 +100,7 @@ class LivePreview:
 
     def _show_meshes(self, message: Preview) -> Iterator[None]:
         if shape_keys_of(self._find()) is not None or self._find() is None:
-            self._drop_object()
+            self.drop()
         made: list[Handle] = []
         for data in message.meshes:
             positions = local_positions(self.template.reading.matrix, data.vertices, data.origin, data.scale)
@@ -139,34 +140,7 @@ class LivePreview:
         ob[PREVIEW] = self.job
         ob.matrix_world = self.template.matrix()
         collection = pair_collection(scene_of(self.scene), original, self.target)
-        self._hide_older(collection, original)
+        older = find_result(collection, original), find_frames(collection, original)
+        hide_behind(ob, [block for block in older if block is not None])  # two shapes in one place look like neither
         collection.objects.link(ob)
         self._object = handle(ob)
-
-    def _drop_object(self) -> None:
-        drop_previews()
-        self._object = None
-        self._meshes = []
-
-    def _hide_older(self, collection: bpy.types.Collection, original: str) -> None:
-        """Two shapes in one place cannot be told apart, so an older result is hidden while there is a preview."""
-        older = find_result(collection, original)
-        if older is not None and older.visible_get():
-            older.hide_set(True)
-            self._hidden = handle(older)
-        frames = find_frames(collection, original)
-        for layer in _layers_of(frames.name if frames is not None else ""):
-            if not layer.hide_viewport:
-                layer.hide_viewport = True
-                self._hidden_frames = layer.name
-
-
-def _layers_of(name: str) -> Iterator[bpy.types.LayerCollection]:
-    """The current view layer's entries for the collection called ``name``."""
-    view_layer = bpy.context.view_layer
-    waiting = [view_layer.layer_collection] if view_layer is not None and name else []
-    while waiting:
-        layer = waiting.pop()
-        if layer.name == name:
-            yield layer
-        waiting.extend(layer.children)

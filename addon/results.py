@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import bpy
@@ -16,6 +17,7 @@ SOURCE = "tweenfield_source"  # on the collection: name of the source
 TARGET = "tweenfield_target"  # on the collection: name of the target
 ORIGINAL = "tweenfield_original"  # on a result, an object or a collection: name of the object that it was made from
 PREVIEW = "tweenfield_preview"  # on a preview and its meshes: id of its job
+HIDDEN = "tweenfield_hidden"  # on a preview: the objects and collections that are hidden while it is there
 NUMBER = "tweenfield_number"  # on an object that shows one frame: which, from 0
 MAKING = "tweenfield_making"  # on unlinked objects and meshes that become a result: id of its job
 
@@ -152,9 +154,43 @@ def _drop_made(jobs: set[str]) -> None:
         remove_mesh(mesh)
 
 
+def hide_behind(preview: bpy.types.Object, older: Sequence[bpy.types.Object | bpy.types.Collection]) -> None:
+    """Hides what lies in the same place, for as long as there is a preview; that is kept in the file and its undo."""
+    hidden = [block for block in older if _hide(block, True)]
+    preview[HIDDEN] = {str(number): block for number, block in enumerate(hidden)}
+
+
+def _hide(block: bpy.types.Object | bpy.types.Collection, hidden: bool) -> bool:
+    """Hides a block in the current view layer, or shows it; whether that changed anything."""
+    if isinstance(block, bpy.types.Object):
+        if block.visible_get() != hidden:
+            return False
+        with contextlib.suppress(RuntimeError):  # another view layer is shown now, where nothing was hidden
+            block.hide_set(hidden)
+        return True
+    layers = [layer for layer in _layers_of(block) if layer.hide_viewport != hidden]
+    for layer in layers:
+        layer.hide_viewport = hidden
+    return bool(layers)
+
+
+def _layers_of(collection: bpy.types.Collection) -> Iterator[bpy.types.LayerCollection]:
+    """The current view layer's entries for a collection."""
+    view_layer = bpy.context.view_layer
+    waiting = [view_layer.layer_collection] if view_layer is not None else []
+    while waiting:
+        layer = waiting.pop()
+        if layer.collection == collection:
+            yield layer
+        waiting.extend(layer.children)
+
+
 def drop_previews(except_of: str = "") -> None:
-    """Removes previews, and the collections of pairs that are empty without them."""
+    """Removes previews, and the collections of pairs that are empty without them; shows what they had hidden."""
     for ob in [ob for ob in bpy.data.objects if _mark(ob, PREVIEW) not in (None, except_of)]:
+        for block in dict(_mark(ob, HIDDEN) or {}).values():
+            if block is not None:
+                _hide(block, False)
         homes = list(ob.users_collection)
         remove_object(ob)
         for home in homes:

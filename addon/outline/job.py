@@ -13,7 +13,7 @@ from ..handle import Handle
 from ..job import BakedJob, with_names
 from ..made_by import MadeBy, keep_made_by, made_by
 from ..making.frames import Frames
-from ..making.making import Span, Template
+from ..making.making import Span, Template, changed
 from ..preview import LivePreview
 from ..problem import Problem
 from ..protocol.messages import Finished, Matched, Timeline
@@ -68,8 +68,10 @@ class OutlineJob(BakedJob):
         self.preview.drop()
         plan = self.plan
         collection = find_collection(plan.source, plan.target)
-        there = made_by(collection) if collection is not None else None
-        if collection is None or there is None or there.job != plan.made.job:
+        if collection is None:  # it goes with the last of its objects
+            raise changed(plan.source)
+        there = made_by(collection)
+        if there is None or there.job != plan.made.job:
             raise Problem(
                 f"The morph of {plan.source!r} and {plan.target!r} is not the one any more whose outline was matched. "
                 "Press the button again."

@@ -43,6 +43,8 @@ def why_not(context: bpy.types.Context) -> str:
         return NONE
     if not result.objects():
         return f"{result.name!r} has no frames any more. Morph again"
+    if not all(ob.is_editable and ob.data is not None and ob.data.is_editable for ob in result.objects()):
+        return f"{result.name!r} is linked from another file, where it has to be matched"
     if not len(outlines_of(context.scene).items):
         return "Add an outline"
     if not in_object_mode():

@@ -56,6 +56,20 @@ def reduced(width: int, height: int, longest: int) -> tuple[int, int]:
     return max(round(width * share), 1), max(round(height * share), 1)
 
 
+def _placed(context: bpy.types.Context, camera: bpy.types.Object) -> Float64:
+    """From a camera to the world [4, 4], now. Of hidden objects, Blender looks after the scene's camera alone."""
+    assert context.scene is not None
+    assert camera.data is not None
+    if camera.visible_get() or camera == context.scene.camera:
+        return np.array(camera.evaluated_get(context.evaluated_depsgraph_get()).matrix_world, np.float64)
+    if camera.parent is not None or len(camera.constraints) or camera.animation_data or camera.data.animation_data:
+        raise Problem(
+            f"The camera {camera.name!r} is hidden and moves with something, so where it is now is not known. Show it, "
+            "or make it the camera of the scene."
+        )
+    return np.array(camera.matrix_basis, np.float64)
+
+
 def view_of(context: bpy.types.Context, camera: bpy.types.Object, longest: int = LONGEST) -> View:
     """What a camera sees now, on an image at most so long. Raises ``Problem`` where that is no perspective."""
     assert context.scene is not None
@@ -68,7 +82,7 @@ def view_of(context: bpy.types.Context, camera: bpy.types.Object, longest: int =
             f"The camera {camera.name!r} is {kind}, and outlines are matched through perspective cameras alone. Set "
             "its Lens Type to Perspective."
         )
-    placed = np.array(camera.evaluated_get(context.evaluated_depsgraph_get()).matrix_world, np.float64)
+    placed = _placed(context, camera)
     width, height = render_size(context.scene)
     render = context.scene.render
     pinhole = BlenderCamera(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,10 +13,10 @@ from ..build_mesh import Dress, Surface, build
 from ..handle import Handle, handle
 from ..protocol.mesh import Float64, MeshData
 from ..protocol.messages import Frame, Preview
-from ..results import PREVIEW, drop_previews, scene_of
+from ..results import PREVIEW, drop_previews, hide_behind, scene_of
 from ..write_mesh import local_positions, remove_mesh
 from .reading import turned_round
-from .results import find_home, results_in, surface_home
+from .results import results_in, surface_home
 
 PLAIN = Dress("UVMap", "Color", smooth=True)
 
@@ -33,7 +32,6 @@ class SurfacePreview:
         self._space = matrix if space is None else space
         self._job = job
         self._object: Handle | None = None
-        self._hidden: list[Handle] = []
 
     def show(self, message: Preview) -> Iterator[None]:
         """Takes a revision in."""
@@ -49,12 +47,6 @@ class SurfacePreview:
         """Takes the preview away, and shows the older results again."""
         drop_previews()
         self._object = None
-        for older in self._hidden:
-            ob = older.find_object()
-            if ob is not None:
-                with contextlib.suppress(RuntimeError):  # it is in another view layer now, where nothing was hidden
-                    ob.hide_set(False)
-        self._hidden = []
 
     def _put(self, mesh: bpy.types.Mesh) -> None:
         ob = self._object.find_object() if self._object is not None else None
@@ -64,16 +56,13 @@ class SurfacePreview:
             if before.users == 0:
                 remove_mesh(before)
             return
-        home = find_home(self._original)
-        for older in results_in(home) if home is not None else ():
-            if older.visible_get():
-                older.hide_set(True)
-                self._hidden.append(handle(older))
+        home = surface_home(scene_of(self._scene), self._original)
         ob = bpy.data.objects.new(mesh.name, mesh)
         ob[PREVIEW] = self._job
         ob.matrix_world = matrix_of(self._matrix)
         ob.show_in_front = True  # the original lies in the same place
-        surface_home(scene_of(self._scene), self._original).objects.link(ob)
+        hide_behind(ob, results_in(home))
+        home.objects.link(ob)
         self._object = handle(ob)
 
 
