@@ -42,7 +42,9 @@ def check_model(out: Path, arguments: argparse.Namespace) -> None:
     there, resumed = bool(checkpoints_in(checkpoints_of(out))), is_resumed(arguments)
     if resumed and not there:
         raise CommandError(f"{out}: no training has left checkpoints for it; leave out --resume and --checkpoint")
-    if (out.exists() or there) and not (resumed or arguments.force):
+    if out.exists() and not (there or arguments.force):
+        raise CommandError(f"{out}: there is a model already, without checkpoints; add --force to replace it")
+    if there and not (resumed or arguments.force):
         raise CommandError(f"{out}: there is a training of it; add --resume to go on with it, or --force to replace it")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,28 @@ def test_a_decoder_is_trained_and_gone_on_with(meshes: Path, capsys: pytest.Capt
     assert run("deep-sdf", "train", meshes / "shapes", "--out", meshes / "new", "--resume") == 2
     assert "no training was begun there" in capsys.readouterr().err
     assert not (meshes / "new").exists()
+
+
+def test_folders_that_no_decoder_can_be_put_into_are_refused_before_anything_is_read(
+    meshes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "film_strip.png").touch()
+    (tmp_path / "model").mkdir()
+    shutil.copy(meshes / "small.safetensors", tmp_path / "model" / "decoder.safetensors")
+    (tmp_path / "file").touch()
+    for out, words in (
+        ("other", "other: the folder holds other files, film_strip.png; choose a new folder, or add --force"),
+        ("model", "there is a model already, without checkpoints; add --force"),
+        ("file", "is a file; name a folder"),
+        ("file/below", "file/below: cannot be written (Not a directory)"),
+    ):
+        before = sorted(tmp_path.rglob("*"))
+        assert run("deep-sdf", "train", meshes / "shapes", "--out", tmp_path / out, "--steps", 2) == 2
+        told = capsys.readouterr().err
+        assert words in told
+        assert "sampling" not in told
+        assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_published_samples_are_trained_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

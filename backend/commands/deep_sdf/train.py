@@ -43,16 +43,29 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.out.exists() and not arguments.out.is_dir():
         raise CommandError(f"{arguments.out}: is a file; name a folder with --out")
     if arguments.out.is_dir():
+        _check_alone(arguments)
         check_model(out, arguments)
     elif is_resumed(arguments):
         raise CommandError(f"{arguments.out}: no training was begun there; leave out --resume and --checkpoint")
     return train_model(arguments, out, _train)
 
 
+def _check_alone(arguments: argparse.Namespace) -> None:
+    """Raises ``CommandError`` where the output folder holds anything but an earlier training, as another result."""
+    from backend.training.checkpoints import checkpoints_of
+
+    own = (MODEL, checkpoints_of(Path(MODEL)).name)
+    others = sorted(path.name for path in arguments.out.iterdir() if path.name not in own)
+    if others and not (is_resumed(arguments) or arguments.force):
+        raise CommandError(
+            f"{arguments.out}: the folder holds other files, {others[0]}; choose a new folder, or add --force to put "
+            "the decoder among them"
+        )
+
+
 def _train(training: ModelTraining) -> str:
-    model, data, checkpoints = _begun(training)
     with made_folder(training.arguments.out):
-        model = _trained(training, model, data, checkpoints)
+        model = _trained(training, *_begun(training))
     error = model.facts["l1"]
     measured = "" if error is None else f", mean clamped error {error:.2g} at new samples"
     return f"{len(model.names)} shapes, {model.facts['steps']} steps{measured}"
