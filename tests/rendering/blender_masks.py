@@ -11,9 +11,8 @@ from pathlib import Path
 
 import bpy
 import numpy as np
+from blender_coverage import rendered, set_up_render
 from blender_setups import set_up
-
-SAMPLES = 16  # a pixel
 
 
 def monkey() -> bpy.types.Mesh:
@@ -31,24 +30,10 @@ def main(folder: Path) -> None:
     positions = np.array([vertex.co for vertex in mesh.vertices])
     triangles = np.array([triangle.vertices for triangle in mesh.loop_triangles])
     np.savez(folder / "mesh.npz", positions=positions, triangles=triangles)
-    scene = bpy.context.scene
-    scene.render.engine = "CYCLES"
-    scene.cycles.samples = SAMPLES
-    scene.cycles.use_adaptive_sampling = scene.cycles.use_denoising = False
-    scene.cycles.max_bounces = 0
-    scene.cycles.pixel_filter_type = "BOX"
-    scene.cycles.filter_width = 1.0
-    scene.render.film_transparent = True
-    scene.render.threads_mode, scene.render.threads = "FIXED", 1
-    scene.render.image_settings.file_format = "OPEN_EXR"
+    set_up_render()
     cameras = []
     for number, (_, facts) in enumerate(set_up()):
-        scene.render.filepath = str(folder / f"{number}.exr")
-        bpy.ops.render.render(write_still=True)
-        image = bpy.data.images.load(scene.render.filepath)
-        pixels = np.empty(facts["width"] * facts["height"] * 4, np.float32)
-        image.pixels.foreach_get(pixels)
-        np.save(folder / f"{number}.npy", pixels.reshape(facts["height"], facts["width"], 4)[::-1, :, 3])
+        np.save(folder / f"{number}.npy", rendered(facts, folder / f"{number}.exr"))
         cameras.append(facts)
     (folder / "cameras.json").write_text(json.dumps(cameras))
 
