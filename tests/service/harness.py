@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 import psutil
 
-from protocol.client import Client
+from protocol.client import Client, Request
 from protocol.endpoint import Endpoint, read_connection_file
 from protocol.link import Times
 from protocol.mesh import MeshData
@@ -147,6 +148,16 @@ class Follower:
         self.until(lambda: self.of(Finished, job) or self.of(Error, job))
         return job
 
+    def ended(self, job: str) -> str:
+        """Waits for the end of a job, which must be a good one."""
+        self.until(lambda: self.of(Finished, job) or self.of(Error, job))
+        assert not self.of(Error, job)
+        return job
+
+    def finished(self, request: Request) -> str:
+        """A job that ended well."""
+        return self.ended(self.client.submit(request))
+
     def close(self) -> None:
         self.client.close()
 
@@ -204,6 +215,20 @@ def gone(pids: list[int]) -> bool:
             return True
 
     return all(ended(pid) for pid in pids)
+
+
+def cut_short(journal: Path, job: str, *missing: str) -> None:
+    """The journal as a killed server leaves it, to which nobody told the end of a job; without some of its files."""
+    folder = journal / f"job-{job}"
+    for name in missing:
+        (folder / name).unlink()
+    record = json.loads((folder / "job.json").read_text())
+    (folder / "job.json").write_text(json.dumps(record | {"state": "running", "ended": 0.0}))
+
+
+def renamed(frames: list[bytes], job: str, other: str) -> list[bytes]:
+    """Frames of a job as those of another."""
+    return [part.replace(job.encode(), other.encode()) for part in frames]
 
 
 @contextmanager

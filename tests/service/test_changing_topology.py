@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 
 import msgpack
 import numpy as np
 import pytest
-import zmq
 
 from backend import pipeline
 from backend.methods.registry import EXTRA_METHODS, methods
@@ -19,7 +17,6 @@ from backend.service.job_run import PREVIEW_RESOLUTION
 from backend.service.journal import REQUEST
 from backend.service.parts_file import read_parts
 from backend.training.run import Run
-from protocol.endpoint import make_dealer
 from protocol.limits import LIMITS, WireError
 from protocol.mesh import MeshData
 from protocol.messages import (
@@ -27,8 +24,6 @@ from protocol.messages import (
     Error,
     Finished,
     Frame,
-    Hello,
-    Message,
     MorphRequest,
     Preview,
     Stop,
@@ -38,7 +33,8 @@ from protocol.messages import (
 )
 from protocol.wire import decode, encode
 from tests.meshes import icosphere
-from tests.service.harness import SECONDS, Backend, Follower, joined
+from tests.service.harness import Backend, Follower, joined
+from tests.service.older_client import client_of, hear
 
 
 def request_of(follower: Follower, method: str = "growing", **changes: object) -> MorphRequest:
@@ -117,29 +113,6 @@ def test_a_frame_beyond_the_limits_says_what_to_do() -> None:
     assert refused.value.code == "too-large"
 
 
-@contextmanager
-def old_client(backend: Backend) -> Iterator[zmq.Socket[bytes]]:
-    """A connection of a client that speaks version 1.0."""
-    with zmq.Context() as context:
-        socket = make_dealer(context, backend.endpoint)
-        try:
-            socket.connect(backend.endpoint.address)
-            socket.send_multipart(encode(Hello((1, 0), "old", "old-session", backend.endpoint.token)))
-            yield socket
-        finally:
-            socket.close(0)
-
-
-def hear(socket: zmq.Socket[bytes], kind: type) -> Message:
-    """The next message of a kind; an Error ends the test."""
-    while True:
-        assert socket.poll(int(1000 * SECONDS))
-        message = decode(socket.recv_multipart())
-        assert not isinstance(message, Error), message
-        if isinstance(message, kind):
-            return message
-
-
 def as_of_1_0(submit: Submit) -> list[bytes]:
     header, *arrays = (bytes(part) for part in encode(submit))
     plain = msgpack.unpackb(header)
@@ -151,7 +124,7 @@ def as_of_1_0(submit: Submit) -> list[bytes]:
 
 def test_a_client_of_version_1_0_keeps_its_faces(warm_backend: Backend, follower: Follower) -> None:
     """It cannot ask for a topology; auto would have given it faces it does not know what to do with."""
-    with old_client(warm_backend) as socket:
+    with client_of(warm_backend, 0) as socket:
         welcome = hear(socket, Welcome)
         assert isinstance(welcome, Welcome)
         assert welcome.protocol == (1, 0)

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-import zmq
 
 from backend import pipeline
 from backend.mesh_match import match_meshes
 from backend.service.baking import frame_message
 from backend.training.run import Run
-from protocol.endpoint import make_dealer
 from protocol.mesh import MeshData
 from protocol.messages import (
     Cancel,
@@ -24,24 +20,22 @@ from protocol.messages import (
     Finished,
     Frame,
     Gone,
-    Hello,
     JobState,
     Match,
     Matched,
     MatchRequest,
-    Message,
     MorphRequest,
     Ping,
     Pong,
     Progress,
-    Resume,
     Timeline,
     Welcome,
 )
-from protocol.wire import decode, encode
+from protocol.wire import encode
 from tests.one_thread import one_thread as one_thread
 from tests.protocol.same import same
-from tests.service.harness import SECONDS, Backend, Follower, backend_and_client, joined, scripted
+from tests.service.harness import Backend, Follower, backend_and_client, joined, scripted
+from tests.service.older_client import client_of, hear, hears_nothing, is_refused
 from tests.shapes_to_match import creature, shuffled
 
 SOURCE = creature(2)
@@ -212,27 +206,6 @@ def test_a_match_outlives_its_server(tmp_path: Path) -> None:
         follower.state(running, "cancelled")
 
 
-@contextmanager
-def client_of(backend: Backend, minor: int) -> Iterator[zmq.Socket[bytes]]:
-    """A bare connection that speaks an older version."""
-    with zmq.Context() as context:
-        socket = make_dealer(context, backend.endpoint)
-        try:
-            socket.connect(backend.endpoint.address)
-            socket.send_multipart(encode(Hello((1, minor), "old", f"old-{minor}", backend.endpoint.token)))
-            yield socket
-        finally:
-            socket.close(0)
-
-
-def hear(socket: zmq.Socket[bytes], kind: type) -> Message:
-    while True:
-        assert socket.poll(int(1000 * SECONDS))
-        message = decode(socket.recv_multipart())
-        if isinstance(message, kind):
-            return message
-
-
 @pytest.mark.parametrize("minor", [0, 1])
 def test_an_older_client_hears_nothing_of_matches(warm_backend: Backend, follower: Follower, minor: int) -> None:
     job = follower.client.submit(request_of(way="vertex-order", target=SOURCE))
@@ -241,16 +214,12 @@ def test_an_older_client_hears_nothing_of_matches(warm_backend: Backend, followe
         welcome = hear(socket, Welcome)
         assert isinstance(welcome, Welcome)
         assert welcome.protocol == (1, minor)
-        for asked in (Resume(job, 0), Cancel(job)):
-            socket.send_multipart(encode(asked))
-            assert hear(socket, Gone) == Gone(job)
-        socket.send_multipart(encode(Match("too-new", request_of())))
-        error = hear(socket, Error)
-        assert isinstance(error, Error)
-        assert (error.code, error.job) == ("unknown-message", "too-new")
+        hears_nothing(socket, job)
+        socket.send_multipart(encode(Cancel(job)))
+        assert hear(socket, Gone) == Gone(job)
+        is_refused(warm_backend, socket, Match("too-new", request_of()))
         socket.send_multipart(encode(Ping(3)))
         assert isinstance(hear(socket, Pong), Pong)
-    assert not (warm_backend.journal / "job-too-new").exists()
 
 
 def morph_of(follower: Follower, **changes: object) -> MorphRequest:

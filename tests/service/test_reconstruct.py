@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import replace
 from functools import cache
@@ -24,19 +23,16 @@ from protocol.messages import (
     Error,
     Finished,
     Frame,
-    Gone,
     JobState,
     Preview,
     Progress,
     Reconstruct,
     ReconstructRequest,
-    Resume,
     Timeline,
 )
-from protocol.wire import encode
 from tests.one_thread import one_thread as one_thread
-from tests.service.harness import Backend, Follower, backend_and_client, joined, scripted
-from tests.service.test_matching import client_of, hear
+from tests.service.harness import Backend, Follower, backend_and_client, cut_short, joined, renamed, scripted
+from tests.service.older_client import client_of, hears_nothing, is_refused
 
 SETTINGS = SingleViewSettings(
     **{"image": 32, "width": 4, "latent": 2, "decoder_width": 32, "decoder_depth": 2, "degree": 1, "view_weight": 0.0},
@@ -76,15 +72,8 @@ def request_of(**changes: Any) -> ReconstructRequest:
     return replace(usual, **changes)
 
 
-def finished(follower: Follower, request: ReconstructRequest) -> str:
-    job = follower.client.submit(request)
-    follower.until(lambda: follower.of(Finished, job) or follower.of(Error, job))
-    assert not follower.of(Error, job)
-    return job
-
-
 def test_a_job_has_the_bytes_of_the_reconstruction_itself(follower: Follower) -> None:
-    job = finished(follower, request_of(seed=3))
+    job = follower.finished(request_of(seed=3))
     frames, morph = follower.result(job)
     follower.state(job, "done")
     assert [m.state for m in follower.of(JobState, job)] == ["queued", "running", "done"]
@@ -100,14 +89,14 @@ def test_a_job_has_the_bytes_of_the_reconstruction_itself(follower: Follower) ->
 
 
 def test_without_refinement_it_is_what_the_encoder_says(follower: Follower) -> None:
-    frame: Frame = follower.first(Frame, finished(follower, request_of(refine=False)))
+    frame: Frame = follower.first(Frame, follower.finished(request_of(refine=False)))
     radii = np.linalg.norm(frame.origin + frame.scale * frame.vertices.astype(np.float64), axis=1)
     assert abs(radii.mean() - 0.35) < 0.05
     assert frame.face_indices is not None
 
 
 def test_without_a_model_the_backend_takes_its_own(follower: Follower) -> None:
-    job = finished(follower, request_of(model=None, refine=False))
+    job = follower.finished(request_of(model=None, refine=False))
     made = reconstruct(shipped_model(), picture(), Run(), resolution=24, refine=False)
     mesh = MeshData.from_triangles(made.positions, made.triangles)
     assert follower.result(job)[0] == [joined(shape_frame(job, 0, 1, mesh))]
@@ -150,7 +139,7 @@ def test_a_model_without_a_surface_fails_in_words(follower: Follower) -> None:
 
 
 def test_nothing_can_be_made_from_it(follower: Follower) -> None:
-    job = finished(follower, request_of(refine=False))
+    job = follower.finished(request_of(refine=False))
     error: Error = follower.first(Error, follower.client.bake(job, Timeline()))
     assert error.code == "unknown-job"
     assert "is a reconstruct, which has no morph" in error.message
@@ -174,7 +163,7 @@ def test_a_reconstruction_is_cancelled_at_once(follower: Follower) -> None:
     follower.client.cancel(job)
     follower.state(job, "cancelled")
     assert time.monotonic() - asked < 2.0
-    finished(follower, request_of(refine=False))
+    follower.finished(request_of(refine=False))
     assert not follower.of(Frame, job)
 
 
@@ -201,34 +190,26 @@ def test_it_waits_its_turn(follower: Follower) -> None:
 def test_a_reconstruction_outlives_its_server(tmp_path: Path) -> None:
     """Done, done without the server knowing, and being matched when the server is killed."""
     with backend_and_client(tmp_path) as (server, follower):
-        done, untold, cut = (finished(follower, request_of()) for _ in range(3))
+        done, untold, cut = (follower.finished(request_of()) for _ in range(3))
         frames, _ = follower.result(done)
         running = follower.client.submit(endless())
         matching(follower, running)
         server.kill()
-    for job in (untold, cut):
-        folder = tmp_path / "journal" / f"job-{job}"
-        record = json.loads((folder / "job.json").read_text())
-        (folder / "job.json").write_text(json.dumps(record | {"state": "running", "ended": 0.0}))
-    (folder / "finished.bin").unlink()  # killed between the two files
+    cut_short(tmp_path / "journal", untold)
+    cut_short(tmp_path / "journal", cut, "finished.bin")  # killed between the two files
     with Backend(tmp_path) as server, Follower(server.endpoint) as follower:
         follower.welcome()
         for job in (done, untold, cut, running):
             follower.client.resume(job)
         for job in (done, untold, cut):
-            assert [part.replace(job.encode(), done.encode()) for part in follower.result(job)[0]] == frames
+            assert renamed(follower.result(job)[0], job, done) == frames
         matching(follower, running)
         follower.client.finish(running)
         assert len(follower.result(running)[0]) == 1
 
 
 def test_an_older_client_hears_nothing_of_it(warm_backend: Backend, follower: Follower) -> None:
-    job = finished(follower, request_of(refine=False))
+    job = follower.finished(request_of(refine=False))
     with client_of(warm_backend, 3) as socket:
-        socket.send_multipart(encode(Resume(job, 0)))
-        assert hear(socket, Gone) == Gone(job)
-        socket.send_multipart(encode(Reconstruct("too-new", request_of())))
-        error = hear(socket, Error)
-        assert isinstance(error, Error)
-        assert (error.code, error.job) == ("unknown-message", "too-new")
-    assert not (warm_backend.journal / "job-too-new").exists()
+        hears_nothing(socket, job)
+        is_refused(warm_backend, socket, Reconstruct("too-new", request_of()))

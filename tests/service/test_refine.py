@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +16,7 @@ from safetensors.numpy import load
 
 from backend import pipeline
 from backend.checkpoint import morph_from_bytes
+from backend.cli import main
 from backend.guidance.refine import RefineSettings, refine
 from backend.guidance.view import View
 from backend.rendering.camera import Camera, OrbitCamera
@@ -31,22 +29,27 @@ from protocol.messages import (
     Error,
     Finished,
     Frame,
-    Gone,
     JobState,
     MorphRequest,
     Outline,
     Preview,
     Progress,
     RefineRequest,
-    Resume,
     Timeline,
 )
 from protocol.messages import Refine as RefineMessage
-from protocol.wire import encode
 from tests.meshes import icosphere
 from tests.one_thread import one_thread as one_thread
-from tests.service.harness import Backend, Follower, backend_and_client, backend_environment, joined, scripted
-from tests.service.test_matching import client_of, hear
+from tests.service.harness import (
+    Backend,
+    Follower,
+    backend_and_client,
+    cut_short,
+    joined,
+    renamed,
+    scripted,
+)
+from tests.service.older_client import client_of, hears_nothing, is_refused
 
 SIDE = 96  # pixels
 FRAMES = 5
@@ -91,12 +94,6 @@ def drawn(**changes: Any) -> RefineRequest:
     return replace(RefineRequest(TIMELINE, FRAME, (outline(),), device="cpu"), **changes)
 
 
-def finished(follower: Follower, job: str) -> str:
-    follower.until(lambda: follower.of(Finished, job) or follower.of(Error, job))
-    assert not follower.of(Error, job)
-    return job
-
-
 @pytest.fixture
 def base(follower: Follower) -> str:
     return follower.run(morph_request(follower))
@@ -113,7 +110,7 @@ def iou(frame: Frame | MeshData, mask: np.ndarray, distance: float = 4.0) -> flo
 
 
 def test_a_frame_takes_its_outline_and_the_ends_stay(follower: Follower, base: str) -> None:
-    job = finished(follower, follower.client.refine(base, drawn()))
+    job = follower.ended(follower.client.refine(base, drawn()))
     before, after = follower.of(Frame, base), follower.of(Frame, job)
     assert iou(before[FRAME], ellipse()) < 0.85
     assert iou(after[FRAME], ellipse()) > 0.97
@@ -136,7 +133,7 @@ def test_a_frame_takes_its_outline_and_the_ends_stay(follower: Follower, base: s
 
 def test_a_job_has_the_bytes_of_the_refinement_itself(follower: Follower, base: str) -> None:
     request = drawn(timeline=Timeline(7, "ease-in", reverse=True), frame=4, reach=0.5, seed=3)
-    job = finished(follower, follower.client.refine(base, request))
+    job = follower.ended(follower.client.refine(base, request))
     frames, content = follower.result(job)
     submit = morph_request(follower)
     morph = pipeline.train(submit, Run()).morph
@@ -151,20 +148,15 @@ def test_a_job_has_the_bytes_of_the_refinement_itself(follower: Follower, base: 
 
 
 def test_a_job_has_the_morph_of_the_command_line(
-    warm_backend: Backend, follower: Follower, base: str, tmp_path: Path
+    warm_backend: Backend, follower: Follower, base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     Image.fromarray(ellipse()).save(tmp_path / "mask.png")
     write_camera(tmp_path / "camera.json", camera())
     asked = ["--frame", str(FRAME), "--mask", "mask.png", "--camera", "camera.json", "--frames", str(FRAMES)]
-    command = [sys.executable, "-m", "backend", "refine", str(warm_backend.journal / f"job-{base}" / "finished.bin")]
-    subprocess.run(
-        [*command, *asked, "--out", "out", "--device", "cpu"],
-        cwd=tmp_path,
-        env=backend_environment(),
-        capture_output=True,
-        check=True,
-    )
-    _, content = follower.result(finished(follower, follower.client.refine(base, drawn())))
+    kept = str(warm_backend.journal / f"job-{base}" / "finished.bin")
+    assert main(["refine", kept, *asked, "--out", "out", "--device", "cpu"]) == 0
+    _, content = follower.result(follower.ended(follower.client.refine(base, drawn())))
     here, there = load(content), load((tmp_path / "out" / "morph.safetensors").read_bytes())
     assert here.keys() == there.keys()
     for name, array in here.items():
@@ -211,7 +203,7 @@ def test_a_surface_of_its_own_takes_its_outline(follower: Follower) -> None:
 
     follower.until(near_enough)
     follower.client.finish(job)
-    after = follower.of(Frame, finished(follower, job))
+    after = follower.of(Frame, follower.ended(job))
     assert iou(after[1], ellipse(30.0, 20.0), near) > 0.9
     assert after[1].face_indices is not None
     for seq in (0, 2):
@@ -224,17 +216,17 @@ def test_refinements_add_up_and_are_baked(follower: Follower, base: str) -> None
     The pace stays that of the morph that was trained, so the frames that were drawn are still among the frames.
     """
     paced = Timeline(FRAMES, "ease-in-out", constant_speed=True)
-    first = finished(follower, follower.client.refine(base, drawn(timeline=paced, frame=1)))
-    bake = finished(follower, follower.client.bake(first, Timeline(3)))
+    first = follower.ended(follower.client.refine(base, drawn(timeline=paced, frame=1)))
+    bake = follower.ended(follower.client.bake(first, Timeline(3)))
     wide, tall = ellipse(), ellipse(HEIGHT, WIDTH)
     request = drawn(timeline=paced, frame=3, outlines=(outline(tall),))
-    second = finished(follower, follower.client.refine(bake, request))
+    second = follower.ended(follower.client.refine(bake, request))
     frames = follower.of(Frame, second)
     assert iou(frames[1], wide) > 0.97
     assert iou(frames[3], tall) > 0.97
     report = follower.of(Finished, second)[0].report
     assert [entry["time"] for entry in report["refined"]] == [frames[1].time, frames[3].time]
-    again = finished(follower, follower.client.bake(second, paced))
+    again = follower.ended(follower.client.bake(second, paced))
     assert [joined(replace(frame, job=second)) for frame in follower.of(Frame, again)] == [joined(f) for f in frames]
     assert follower.of(Finished, again)[0].report == report
     assert len(follower.of(Frame, bake)) == 3
@@ -276,7 +268,7 @@ def test_an_outline_that_cannot_be_matched_fails_in_words(follower: Follower, ba
     error: Error = follower.first(Error, job)
     assert (error.code, f"outline 2 of 2: {words}" in error.message) == ("bad-setting", True), error
     assert follower.state(job, "failed")
-    assert finished(follower, follower.client.bake(base, TIMELINE))
+    assert follower.ended(follower.client.bake(base, TIMELINE))
 
 
 def slow() -> RefineRequest:
@@ -295,7 +287,7 @@ def test_a_refinement_is_cancelled_at_once(follower: Follower, base: str) -> Non
     follower.client.cancel(job)
     follower.state(job, "cancelled")
     assert time.monotonic() - asked < 2.0
-    finished(follower, follower.client.bake(base, Timeline(2)))
+    follower.ended(follower.client.bake(base, Timeline(2)))
     assert not follower.of(Frame, job)
 
 
@@ -318,7 +310,7 @@ def test_what_is_finished_in_the_queue_stays_as_it_was(follower: Follower, base:
     assert {m.state for m in follower.of(JobState, job)} == {"queued"}
     follower.client.cancel(running)
     frames, _ = follower.result(job)
-    assert [part.replace(job.encode(), base.encode()) for part in frames] == follower.result(base)[0]
+    assert renamed(frames, job, base) == follower.result(base)[0]
     (entry,) = follower.of(Finished, job)[0].report["refined"]
     assert (entry["steps"], entry["interrupted"]) == (1, "training")
     assert entry["views"][0]["iou"] == entry["views"][0]["iou_before"]
@@ -329,18 +321,14 @@ def test_a_refinement_outlives_its_server_and_its_base(tmp_path: Path) -> None:
     """Done, half baked and being matched when the server is killed: each ends with what it would have had."""
     with backend_and_client(tmp_path) as (server, follower):
         base, other = (follower.run(morph_request(follower)) for _ in range(2))
-        half = finished(follower, follower.client.refine(base, drawn()))
-        done = finished(follower, follower.client.refine(other, drawn()))
+        half = follower.ended(follower.client.refine(base, drawn()))
+        done = follower.ended(follower.client.refine(other, drawn()))
         frames, content = follower.result(done)
         assert follower.result(half)[1] == content
         running = follower.client.refine(base, slow())
         matching(follower, running)
         server.kill()
-    folder = tmp_path / "journal" / f"job-{half}"
-    for seq in range(1, FRAMES):
-        (folder / f"frame-{seq:06d}.bin").unlink()
-    record = json.loads((folder / "job.json").read_text())
-    (folder / "job.json").write_text(json.dumps(record | {"state": "running", "ended": 0.0}))
+    cut_short(tmp_path / "journal", half, *(f"frame-{seq:06d}.bin" for seq in range(1, FRAMES)))
     shutil.rmtree(tmp_path / "journal" / f"job-{other}")
     with Backend(tmp_path) as server, Follower(server.endpoint) as follower:
         follower.welcome()
@@ -351,12 +339,12 @@ def test_a_refinement_outlives_its_server_and_its_base(tmp_path: Path) -> None:
         assert follower.result(done) == (frames, content)
         again, same_content = follower.result(half)
         assert same_content == content
-        assert [part.replace(half.encode(), done.encode()) for part in again] == frames
+        assert renamed(again, half, done) == frames
         baked = follower.client.bake(done, TIMELINE)
         matching(follower, running)
         follower.client.finish(running)
         assert len(follower.result(running)[0]) == FRAMES
-        assert [part.replace(baked.encode(), done.encode()) for part in follower.result(baked)[0]] == frames
+        assert renamed(follower.result(baked)[0], baked, done) == frames
         assert all(len(frame.carried) == 1 for frame in follower.of(Frame, baked))
 
 
@@ -364,12 +352,7 @@ def test_a_refinement_outlives_its_server_and_its_base(tmp_path: Path) -> None:
 def test_an_older_client_hears_nothing_of_refinements(
     warm_backend: Backend, follower: Follower, base: str, minor: int
 ) -> None:
-    job = finished(follower, follower.client.refine(base, drawn()))
+    job = follower.ended(follower.client.refine(base, drawn()))
     with client_of(warm_backend, minor) as socket:
-        socket.send_multipart(encode(Resume(job, 0)))
-        assert hear(socket, Gone) == Gone(job)
-        socket.send_multipart(encode(RefineMessage("too-new", base, drawn())))
-        error = hear(socket, Error)
-        assert isinstance(error, Error)
-        assert (error.code, error.job) == ("unknown-message", "too-new")
-    assert not (warm_backend.journal / "job-too-new").exists()
+        hears_nothing(socket, job)
+        is_refused(warm_backend, socket, RefineMessage("too-new", base, drawn()))

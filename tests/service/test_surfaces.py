@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -19,21 +18,18 @@ from protocol.messages import (
     Error,
     Finished,
     Frame,
-    Gone,
     JobState,
     Preview,
     Progress,
-    Resume,
     Surface,
     SurfaceRequest,
     Timeline,
     Welcome,
 )
 from protocol.shape import ShapeData
-from protocol.wire import encode
 from tests.one_thread import one_thread as one_thread
-from tests.service.harness import Backend, Follower, backend_and_client, joined, scripted
-from tests.service.test_matching import client_of, hear
+from tests.service.harness import Backend, Follower, backend_and_client, cut_short, joined, renamed, scripted
+from tests.service.older_client import client_of, hear, hears_nothing, is_refused
 
 QUICK = {"steps": 60, "width": 64, "depth": 3, "activation": "softplus"}
 FAR = np.array([1e5, 0.0, -3.0])
@@ -81,16 +77,9 @@ def is_closed(frame: Frame) -> bool:
     return bool((np.unique(edges, axis=0, return_counts=True)[1] == 2).all())
 
 
-def finished(follower: Follower, request: SurfaceRequest) -> str:
-    job = follower.client.submit(request)
-    follower.until(lambda: follower.of(Finished, job) or follower.of(Error, job))
-    assert not follower.of(Error, job)
-    return job
-
-
 def test_a_job_has_the_bytes_of_the_fit_itself(follower: Follower) -> None:
     request = request_of(follower, levels=(0.0, 0.5, -0.5), skeleton=True, seed=3)
-    job = finished(follower, request)
+    job = follower.finished(request)
     frames, field_bytes = follower.result(job)
     fitted = fit_shape(shape_of(request.shape), FitRequest("igr", settings=QUICK), Run(seed=3))
     assert field_bytes == fitted.field.to_bytes()
@@ -104,7 +93,7 @@ def test_a_job_has_the_bytes_of_the_fit_itself(follower: Follower) -> None:
 
 def test_surfaces_are_where_they_were_asked_for(follower: Follower) -> None:
     levels, longer = (0.0, 0.5, -0.5, -5.0), QUICK | {"steps": 120}
-    job = finished(follower, request_of(follower, levels=levels, skeleton=True, resolution=24, settings=longer))
+    job = follower.finished(request_of(follower, levels=levels, skeleton=True, resolution=24, settings=longer))
     *surfaces, nowhere, skeleton = follower.of(Frame, job)
     for frame, radius in zip(surfaces, (2.0, 2.5, 1.5), strict=True):
         assert is_closed(frame)
@@ -125,7 +114,7 @@ def test_a_curve_is_surrounded(follower: Follower) -> None:
         resolution=40,
         skeleton=True,
     )
-    job = finished(follower, request)
+    job = follower.finished(request)
     surface, shell, skeleton = follower.of(Frame, job)
     report = follower.of(Finished, job)[0].report
     assert report["mode"] == "unsigned"
@@ -161,7 +150,7 @@ def test_a_running_fit_is_cancelled_at_once(follower: Follower) -> None:
     follower.client.cancel(job)
     follower.state(job, "cancelled")
     assert time.monotonic() - asked < 1.0
-    finished(follower, request_of(follower))  # the worker is there for the next
+    follower.finished(request_of(follower))  # the worker is there for the next
     assert not follower.of(Frame, job)
 
 
@@ -207,7 +196,7 @@ def test_what_makes_no_sense_makes_no_job(follower: Follower) -> None:
 
 
 def test_a_surface_cannot_be_baked(follower: Follower) -> None:
-    job = finished(follower, request_of(follower, settings=QUICK | {"steps": 0}))
+    job = follower.finished(request_of(follower, settings=QUICK | {"steps": 0}))
     error: Error = follower.first(Error, follower.client.bake(job, Timeline()))
     assert error.code == "unknown-job"
     assert "is a surface, which has no morph" in error.message
@@ -227,16 +216,12 @@ def test_a_surface_outlives_its_server(tmp_path: Path) -> None:
     """Done, half made and in training when the server is killed: each ends with the bytes it would have had."""
     with backend_and_client(tmp_path) as (server, follower):
         request = request_of(follower, levels=(0.0, 0.5, -0.5), skeleton=True)
-        done, half = finished(follower, request), finished(follower, request)
+        done, half = follower.finished(request), follower.finished(request)
         frames, field = follower.result(done)
         training = follower.client.submit(replace(request, settings=QUICK | {"steps": 400}))
         follower.until(lambda: [m for m in follower.of(Progress, training) if m.loss is not None])
         server.kill()
-    folder = tmp_path / "journal" / f"job-{half}"
-    for seq in (1, 2, 3):
-        (folder / f"frame-{seq:06d}.bin").unlink()
-    record = json.loads((folder / "job.json").read_text())
-    (folder / "job.json").write_text(json.dumps(record | {"state": "running", "ended": 0.0}))
+    cut_short(tmp_path / "journal", half, *(f"frame-{seq:06d}.bin" for seq in (1, 2, 3)))
     with Backend(tmp_path) as server, Follower(server.endpoint) as follower:
         follower.welcome()
         for job in (done, half, training):
@@ -244,21 +229,16 @@ def test_a_surface_outlives_its_server(tmp_path: Path) -> None:
         assert follower.result(done) == (frames, field)
         again, same_field = follower.result(half)
         assert same_field == field
-        assert [part.replace(half.encode(), done.encode()) for part in again] == frames
+        assert renamed(again, half, done) == frames
         assert follower.first(Finished, training).report["training_steps"] == 400
 
 
 @pytest.mark.parametrize("minor", [1, 2])
 def test_an_older_client_hears_nothing_of_surfaces(warm_backend: Backend, follower: Follower, minor: int) -> None:
-    job = finished(follower, request_of(follower, settings=QUICK | {"steps": 0}))
+    job = follower.finished(request_of(follower, settings=QUICK | {"steps": 0}))
     with client_of(warm_backend, minor) as socket:
         welcome = hear(socket, Welcome)
         assert isinstance(welcome, Welcome)
         assert (welcome.protocol, welcome.surface_methods) == ((1, minor), None)
-        socket.send_multipart(encode(Resume(job, 0)))
-        assert hear(socket, Gone) == Gone(job)
-        socket.send_multipart(encode(Surface("too-new", request_of(follower))))
-        error = hear(socket, Error)
-        assert isinstance(error, Error)
-        assert (error.code, error.job) == ("unknown-message", "too-new")
-    assert not (warm_backend.journal / "job-too-new").exists()
+        hears_nothing(socket, job)
+        is_refused(warm_backend, socket, Surface("too-new", request_of(follower)))
