@@ -14,7 +14,7 @@ from ..problem import Problem
 from ..protocol.mesh import Float32, Float64
 from ..results import PREVIEW
 from .operators import chosen_result
-from .properties import outlines_of
+from .properties import outlines_of, source_of
 from .raster import iou
 from .reading import object_mask, read_outline
 
@@ -55,11 +55,16 @@ class Overlay:
         self.differences: list[Difference | None] = []  # of each outline; None where it says nothing
         self.lines: list[str] = []  # about each outline
         self.stale = True
+        self._compared: list[tuple[Any, ...]] = []  # what the list of outlines was
+
+    def outdated(self, scene: bpy.types.Scene) -> bool:
+        """Whether something in the scene or the list of outlines has changed; Blender tells of the scene alone."""
+        return self.stale or self._compared != _listed(scene)
 
     def refresh(self, context: bpy.types.Context) -> None:
         """Compares all outlines with what is shown."""
         assert context.scene is not None
-        self.stale = False
+        self.stale, self._compared = False, _listed(context.scene)
         self.differences, self.lines = [], []
         result = chosen_result(context)
         shown = result.shown(context.scene) if result is not None else None
@@ -80,6 +85,15 @@ class Overlay:
 
     def forget(self) -> None:
         self.differences, self.lines, self.stale = [], [], True
+
+
+def _listed(scene: bpy.types.Scene) -> list[tuple[Any, ...]]:
+    """The outlines of a scene, to be compared with those of another time."""
+    blocks = [(item, source_of(item), item.camera) for item in outlines_of(scene).items]
+    return [
+        (item.kind, item.invert, *(block.session_uid if block is not None else 0 for block in (source, camera)))
+        for item, source, camera in blocks
+    ]
 
 
 def _words(difference: Difference) -> str:

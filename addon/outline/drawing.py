@@ -93,7 +93,8 @@ def _loaded(*_: Any) -> None:
 def _tick() -> float:
     context = bpy.context
     playing = context.screen is not None and context.screen.is_animation_playing
-    if context.scene is not None and outlines_of(context.scene).show and overlay.stale and not playing:
+    scene = context.scene
+    if scene is not None and outlines_of(scene).show and overlay.outdated(scene) and not playing:
         begun = time.perf_counter()
         overlay.refresh(context)
         redraw()

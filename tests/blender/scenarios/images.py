@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -37,18 +36,11 @@ def choose(image: Any, **changes: Any) -> Any:
 
 
 def make() -> str:
-    assert bpy.ops.tweenfield.shape_from_image() == {"FINISHED"}
-    pump_until(lambda: not session().busy, 90.0)
-    assert session().problem is None, session().problem.report()
-    return str(session().outcome)
+    return inside.press("shape_from_image")
 
 
 def failed() -> str:
-    with contextlib.suppress(RuntimeError):
-        bpy.ops.tweenfield.shape_from_image()
-    pump_until(lambda: not session().busy, 60.0)
-    assert session().problem is not None, session().outcome
-    return str(session().problem.message)
+    return inside.failed("shape_from_image")
 
 
 def shape() -> Any:
@@ -140,3 +132,14 @@ def check_what_is_refused_in_words(facts: Any) -> None:
     facts.model = failed()
     assert facts.model.startswith("The model 'other.safetensors': not a model of")
     assert not any((bpy.data.objects, bpy.data.meshes, bpy.data.collections))
+
+
+def check_the_render_result_is_told_from_images(facts: Any) -> None:
+    scene = bpy.context.scene
+    scene.render.resolution_x = scene.render.resolution_y = 8
+    scene.camera = bpy.data.objects.new("Camera", bpy.data.cameras.new("Camera"))
+    scene.collection.objects.link(scene.camera)
+    scene.render.engine, scene.cycles.samples = "CYCLES", 1
+    bpy.ops.render.render()
+    choose(bpy.data.images["Render Result"])
+    assert "'Render Result' cannot be read, it is only shown. Save it as a file" in failed()

@@ -126,13 +126,25 @@ def morph(seconds: float = 60.0) -> list[float]:
     return ticks
 
 
-def failed_morph(seconds: float = 60.0) -> str:
-    """Presses Morph and waits for its error; the message."""
+def press(button: str, seconds: float = 90.0) -> str:
+    """Presses a button and waits for its job; what the panel says then."""
+    assert getattr(bpy.ops.tweenfield, button)() == {"FINISHED"}
+    pump_until(lambda: not session().busy, seconds)
+    assert session().problem is None, session().problem.report()
+    return str(session().outcome)
+
+
+def failed(button: str, seconds: float = 90.0) -> str:
+    """Presses a button and waits for the error of its job; the message."""
     with contextlib.suppress(RuntimeError):  # how an operator's error reaches a script
-        bpy.ops.tweenfield.morph()
+        getattr(bpy.ops.tweenfield, button)()
     pump_until(lambda: not session().busy, seconds)
     assert session().problem is not None, session().outcome
     return str(session().problem.message)
+
+
+def failed_morph() -> str:
+    return failed("morph")
 
 
 def result(source: str = "A", target: str = "B") -> bpy.types.Object:

@@ -60,19 +60,11 @@ def unchanged() -> Iterator[None]:
 
 
 def preview(seconds: float = 60.0) -> str:
-    """Presses Preview Match and waits; what the panel says then."""
-    assert bpy.ops.tweenfield.preview_match() == {"FINISHED"}
-    pump_until(lambda: not session().busy, seconds)
-    assert session().problem is None, session().problem.report()
-    return str(session().outcome)
+    return inside.press("preview_match", seconds)
 
 
 def failed_preview() -> str:
-    with contextlib.suppress(RuntimeError):
-        bpy.ops.tweenfield.preview_match()
-    pump_until(lambda: not session().busy)
-    assert session().problem is not None, session().outcome
-    return str(session().problem.message)
+    return inside.failed("preview_match")
 
 
 def colours(ob: Any) -> np.ndarray:

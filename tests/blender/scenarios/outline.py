@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import Any
 
 import bpy
 import inside
 import numpy as np
-from inside import ball, choose, key_coordinates, morph, pump_until, session
+from inside import ball, choose, key_coordinates, morph
 from mathutils import Euler, Matrix, Vector
 
 SIZE = (160, 120)
@@ -136,20 +135,12 @@ def morphed(**changes: Any) -> Any:
     return bpy.data.collections["A to B"]
 
 
-def match(seconds: float = 90.0) -> str:
-    """Presses the button and waits; what the panel says then."""
-    assert bpy.ops.tweenfield.match_outline() == {"FINISHED"}
-    pump_until(lambda: not session().busy, seconds)
-    assert session().problem is None, session().problem.report()
-    return str(session().outcome)
+def match() -> str:
+    return inside.press("match_outline")
 
 
 def failed() -> str:
-    with contextlib.suppress(RuntimeError):
-        bpy.ops.tweenfield.match_outline()
-    pump_until(lambda: not session().busy, 60.0)
-    assert session().problem is not None, session().outcome
-    return str(session().problem.message)
+    return inside.failed("match_outline")
 
 
 def agreement() -> float:
@@ -257,9 +248,17 @@ def check_the_difference_in_words_and_colours(facts: Any) -> None:
     assert (picture[only_drawn][:, 0] > 0.9).all()
     assert (picture[only_covered][:, 2] > 0.9).all()
     assert (picture[(difference.wanted > 0.99) & (difference.found > 0.99)][:, 3] == 0.0).all()
-    bpy.context.scene.tweenfield_outline.items[0].ob = None
+    scene = bpy.context.scene
+    items = scene.tweenfield_outline.items
+    assert not overlay.outdated(scene)
+    items[0].ob = None
+    assert overlay.outdated(scene)
     overlay.refresh(bpy.context)
     assert overlay.differences == [None]
+    bpy.ops.tweenfield.remove_outline()
+    assert overlay.outdated(scene)
+    overlay.refresh(bpy.context)
+    assert overlay.differences == overlay.lines == []
 
 
 def check_the_frame_that_is_shown(facts: Any) -> None:

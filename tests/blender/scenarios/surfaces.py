@@ -9,7 +9,7 @@ from typing import Any
 import bpy
 import inside
 import numpy as np
-from inside import add_object, coordinates, digest, pump_until, session
+from inside import add_object, coordinates, digest, pump_until
 from mathutils import Matrix
 
 NAME = "A"
@@ -45,11 +45,7 @@ def choose(*objects: Any, steps: int = 60, **changes: Any) -> Any:
 
 
 def make(button: str = "surface") -> str:
-    """Presses a button and waits; what the panel says then."""
-    assert getattr(bpy.ops.tweenfield, button)() == {"FINISHED"}
-    pump_until(lambda: not session().busy, 90.0)
-    assert session().problem is None, session().problem.report()
-    return str(session().outcome)
+    return inside.press(button)
 
 
 def results(name: str = NAME) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import Any
 
 import bpy
@@ -13,11 +12,7 @@ from surfaces import CENTRE, NAME, ball_of_points, choose, is_closed, make, resu
 
 
 def failed() -> str:
-    with contextlib.suppress(RuntimeError):
-        bpy.ops.tweenfield.surface()
-    pump_until(lambda: not session().busy, 90.0)
-    assert session().problem is not None, session().outcome
-    return str(session().problem.message)
+    return inside.failed("surface")
 
 
 def check_cancel_leaves_nothing(facts: Any) -> None:
