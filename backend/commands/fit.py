@@ -116,7 +116,7 @@ def _fit(arguments: argparse.Namespace, progress: Progress, interrupt: Interrupt
     from backend.evaluation.report import write_report
     from backend.surface_fit import FitRequest, fit_shape
     from backend.training.checkpoints import steps_done
-    from backend.training.run import Cancelled, Run
+    from backend.training.run import Cancelled
 
     configure()
     device = choose_device(arguments.device.lower())
@@ -137,10 +137,7 @@ def _fit(arguments: argparse.Namespace, progress: Progress, interrupt: Interrupt
             f"{start}: all {steps} steps are done; add --seconds S to go on for so long, or --set steps=N for N in all"
         )
     watch = Watch(progress, interrupt, began=lambda: kept.begin(training, start))
-    work = Run(
-        device=device, seed=training.seed, seconds=arguments.seconds, on_progress=watch, cancelled=watch.cancelled
-    )
-    watch.run = work
+    work = watch.begin(device, training.seed, arguments.seconds)
     request = FitRequest(training.method, training.mode, training.preset, training.settings)
     states = kept.checkpoints(max(LEAST_BETWEEN, steps // CHECKPOINTS), start)
     cpu = time.process_time()

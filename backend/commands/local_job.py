@@ -13,7 +13,7 @@ from backend.commands.result import ResultFolder
 from backend.commands.watch import Watch
 from backend.device import choose_device, configure
 from backend.methods.method import Morph
-from backend.training.run import Cancelled, Run
+from backend.training.run import Cancelled
 from protocol.mesh import MeshData
 from protocol.messages import MorphRequest, Timeline
 
@@ -27,15 +27,7 @@ def train_here(
     that raises at once.
     """
     configure()
-    watch = Watch(progress, interrupt)
-    run = Run(
-        device=choose_device(request.device),
-        seed=request.seed,
-        seconds=request.seconds,
-        on_progress=watch,
-        cancelled=watch.cancelled,
-    )
-    watch.run = run
+    run = Watch(progress, interrupt).begin(choose_device(request.device), request.seed, request.seconds)
     try:
         trained = pipeline.train(request, run)
     except Cancelled:

@@ -14,6 +14,7 @@ from backend.commands.parser import CommandError, Parser, seconds, whole_number
 if TYPE_CHECKING:
     from backend.training.checkpoints import Checkpoints
 
+SHIPPED = "shipped"  # in the place of a file
 BEGUN = "begun.safetensors"  # beside the checkpoints: the model before its training
 
 
@@ -29,6 +30,15 @@ def add_training(parser: Parser, result: str) -> None:
     add("--device", default="cpu", metavar="D", help="cpu (default), cuda, mps or auto")
 
 
+def is_shipped(arguments: argparse.Namespace, kind: str) -> bool:
+    """Whether the model that is asked for is the one that comes with the program, which is called a ``kind``."""
+    if str(arguments.model) != SHIPPED or arguments.model.exists():
+        return False
+    if arguments.checkpoint is not None:
+        raise CommandError(f"the shipped {kind} has no checkpoints; leave out --checkpoint")
+    return True
+
+
 def is_resumed(arguments: argparse.Namespace) -> bool:
     """Whether the options of a training ask to go on with an earlier one."""
     return arguments.resume or arguments.checkpoint is not None
@@ -42,6 +52,8 @@ def check_model(out: Path, arguments: argparse.Namespace) -> None:
     there, resumed = bool(checkpoints_in(checkpoints_of(out))), is_resumed(arguments)
     if resumed and not there:
         raise CommandError(f"{out}: no training has left checkpoints for it; leave out --resume and --checkpoint")
+    if resumed and arguments.steps is not None:
+        raise CommandError("the steps of a training stay as it began; leave out --steps, or --resume and --checkpoint")
     if out.exists() and not (there or arguments.force):
         raise CommandError(f"{out}: there is a model already, without checkpoints; add --force to replace it")
     if there and not (resumed or arguments.force):

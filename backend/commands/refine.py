@@ -152,17 +152,9 @@ def _matched(
     """The match, and the time that its parts took. Ctrl-C keeps the best so far, if there is any."""
     from backend.commands.watch import Watch
     from backend.guidance.refine import refine
-    from backend.training.run import Cancelled, Run
+    from backend.training.run import Cancelled
 
-    watch = Watch(progress, interrupt)
-    run = Run(
-        device=device,
-        seed=arguments.seed,
-        seconds=arguments.seconds,
-        on_progress=watch,
-        cancelled=watch.cancelled,
-    )
-    watch.run = run
+    run = Watch(progress, interrupt).begin(device, arguments.seed, arguments.seconds)
     try:
         refined = refine(morph, time, views, settings, run)
     except Cancelled:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
+
 from backend.commands.interrupt import Interrupt
 from backend.commands.progress import Progress
 from backend.training.run import Run
@@ -28,6 +30,11 @@ class Watch:
         if self._interrupt.asked and self.run is not None:
             self.run.finish_now()
         self._progress(phase, step, total, loss, seconds_left)
+
+    def begin(self, device: torch.device, seed: int, seconds: float | None) -> Run:
+        """The work that is watched. It is cancelled by Ctrl-C as long as there is nothing to keep."""
+        self.run = Run(device=device, seed=seed, seconds=seconds, on_progress=self, cancelled=self.cancelled)
+        return self.run
 
     def cancelled(self) -> bool:
         return self._interrupt.asked and not self.trained

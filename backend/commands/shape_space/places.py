@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from backend.commands.model_file import is_shipped
 from backend.commands.parser import CommandError, Parser, whole_number
 from backend.commands.shape_space.shapes import number_of, shape_of
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from backend.surfaces.space.model import ShapeSpace
     from backend.training.run import Run
 
-SHIPPED = "shipped"
 MODEL_HELP = "file of shape-space train; or shipped: the one that comes with the program, of a running fox"
 PLACE_HELP = "a shape by its name in training, a mesh or cloud to find the place of, or a code (.npy)"
 
@@ -62,12 +62,7 @@ def space_at(arguments: argparse.Namespace) -> ShapeSpace:
 
     configure()
     device = choose_device(arguments.device)
-    if str(arguments.model) == SHIPPED and not arguments.model.exists():
-        if arguments.checkpoint is not None:
-            raise CommandError("the shipped space has no checkpoints; leave out --checkpoint")
-        space = shipped_space()
-    else:
-        space = read_space(arguments.model, arguments.checkpoint)
+    space = shipped_space() if is_shipped(arguments, "space") else read_space(arguments.model, arguments.checkpoint)
     space.network.to(device)
     return space
 

@@ -6,12 +6,12 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from backend.commands.model_file import SHIPPED, is_shipped
 from backend.commands.parser import CommandError, Parser, whole_number
 
 if TYPE_CHECKING:
     from backend.single_view.model import SingleViewModel
 
-SHIPPED = "shipped"
 MODEL_HELP = "file of single-view train; or shipped: the one that comes with the program, of chairs"
 
 
@@ -32,9 +32,7 @@ def model_at(arguments: argparse.Namespace) -> SingleViewModel:
 
     configure()
     device = choose_device(arguments.device)
-    if str(arguments.model) == SHIPPED and not arguments.model.exists():
-        if arguments.checkpoint is not None:
-            raise CommandError("the shipped model has no checkpoints; leave out --checkpoint")
+    if is_shipped(arguments, "model"):
         model = shipped_model()
     elif not arguments.model.is_file():
         raise CommandError(
