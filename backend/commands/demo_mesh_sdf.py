@@ -111,7 +111,13 @@ def _decoder(
     from backend.surfaces.mesh_sdf.training_data import of_shapes
 
     if arguments.model is not None:
-        model = read_decoder(arguments.model)
+        try:
+            model = read_decoder(arguments.model)
+        except OSError as error:
+            raise CommandError(
+                f"{arguments.model}: cannot be read ({error.strerror}); name the decoder.safetensors in the folder of "
+                "deep-sdf train"
+            ) from error
         start = number_of(arguments.source.name, model.names, str(arguments.model))
         number_of(arguments.target.name, model.names, str(arguments.model))
         return model, start, {"model": str(arguments.model), **model.facts}

@@ -146,6 +146,7 @@ def test_the_demonstration_leaves_steps_a_strip_and_a_report(meshes: Path, capsy
     [
         ("none.ply", "ring.ply", (), "none.ply"),
         ("ball.ply", "points.xyz", (), "has no faces; name a mesh"),
+        ("ball.ply", "ring.ply", ("--model", "none.st"), "none.st: cannot be read (No such file or directory); name"),
         ("ball.ply", "ring.ply", ("--model", "ball.ply"), "not a decoder of `deep-sdf train`"),
         ("other.ply", "ring.ply", ("--model", "../small.safetensors"), "there is no shape other.ply"),
     ],

@@ -32,7 +32,7 @@ def shapes_in(folder: Path, check: Callable[[int, int], None]) -> list[NamedShap
     if len(files) < FEWEST:
         kinds = ", ".join((*SUFFIXES, *CLOUDS))
         raise CommandError(
-            f"{folder}: holds {len(files)} shapes ({kinds}); a space takes {FEWEST} at least, or {SEQUENCE} with a "
+            f"{folder}: holds {len(files)} shapes ({kinds}); it takes {FEWEST} at least, or {SEQUENCE} with a "
             f"{SOURCE} beside it"
         )
     found = []
