@@ -154,7 +154,7 @@ def test_what_is_wrong_is_said_and_nothing_is_touched(command: Command, result: 
 
 
 def test_ctrl_c_keeps_what_is_matched_so_far(result: Path, tmp_path: Path) -> None:
-    process = start("refine", "ball", "--frame", 3, *FRONT, "--resolution", 32, "--out", "out", cwd=tmp_path)
+    process = start("refine", "ball", "--frame", 1, "--frames", 3, *FRONT, "--out", "out", cwd=tmp_path)
     status, said = interrupt_when(process, "loss")
     assert status == 130
     assert "stopped while matching; what was done is kept" in said
