@@ -15,6 +15,7 @@ from protocol.settings import MethodSpec, SettingError
 from protocol.wire import Limits, WireError, decode, encode
 from tests.protocol.same import same
 from tests.protocol.samples import messages, method, request_with_stops, square
+from tests.protocol.travelling import is_refused, over
 
 ADDED = {
     "MorphRequest": ("topology", "stops"),
@@ -23,10 +24,6 @@ ADDED = {
     "Preview": ("meshes",),
     "MethodSpec": ("topologies",),
 }
-
-
-def over(message: Message, limits: Limits | None = None) -> Message:
-    return decode([bytes(part) for part in encode(message)], *(() if limits is None else (limits,)))
 
 
 def submit(**changes: Any) -> Submit:
@@ -66,10 +63,7 @@ REFUSED: dict[str, tuple[Callable[[], Message], str, str]] = {
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_makes_no_sense_is_refused(case: str) -> None:
-    make, code, words = REFUSED[case]
-    with pytest.raises(WireError, match=words) as refused:
-        over(make())
-    assert refused.value.code == code
+    is_refused(*REFUSED[case])
 
 
 def test_what_makes_sense_comes_back() -> None:

@@ -11,7 +11,6 @@ import pytest
 
 from protocol.messages import (
     Cancel,
-    Error,
     Finished,
     Gone,
     JobState,
@@ -23,7 +22,7 @@ from protocol.messages import (
     Stop,
     Submit,
 )
-from protocol.wire import Limits, WireError, decode, encode
+from protocol.wire import Limits, WireError
 from tests.protocol.following import assert_whole, has, poll_until, ready
 from tests.protocol.same import same
 from tests.protocol.samples import (
@@ -36,10 +35,7 @@ from tests.protocol.samples import (
     square,
 )
 from tests.protocol.small_backend import SmallBackend
-
-
-def over(message: Message, limits: Limits | None = None) -> Message:
-    return decode([bytes(part) for part in encode(message)], *(() if limits is None else (limits,)))
+from tests.protocol.travelling import is_not_sent, is_refused, over
 
 
 def submit(**changes: Any) -> Submit:
@@ -107,10 +103,7 @@ REFUSED: dict[str, tuple[Callable[[], Message], str, str]] = {
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_makes_no_sense_is_refused(case: str) -> None:
-    make, code, words = REFUSED[case]
-    with pytest.raises(WireError, match=words) as refused:
-        over(make())
-    assert refused.value.code == code
+    is_refused(*REFUSED[case])
 
 
 def test_what_makes_sense_comes_back() -> None:
@@ -186,15 +179,7 @@ def test_an_older_backend_is_never_asked_for_what_it_does_not_know(closing, case
         if connected:
             ready(client)
         job = client.submit(wanted)
-        messages = poll_until(client, has(Error, job))
-        error = next(m for m in messages if isinstance(m, Error))
-        assert (error.code, error.job) == ("too-old", job)
-        assert words in error.message
-        assert "update the backend" in error.message
-        assert client.jobs == ()
-        other = client.submit(request())
-        assert_whole(poll_until(client, has(Finished)), other, 6)
-        assert not [m for m in backend.seen if getattr(m, "job", "") == job]
+        is_not_sent(job, words, client, backend)
 
 
 def test_the_version_that_has_it_is_asked(closing) -> None:

@@ -10,16 +10,13 @@ import numpy as np
 import pytest
 
 from protocol.client import Client
-from protocol.messages import Error, Finished, Message, Reconstruct, Refine, Timeline
-from protocol.wire import WireError, decode, encode
+from protocol.messages import Finished, Message, Reconstruct, Refine, Timeline
+from protocol.wire import WireError
 from tests.protocol.following import assert_whole, has, poll_until, ready
 from tests.protocol.same import same
-from tests.protocol.samples import outline, reconstruct_request, refine_request, request
+from tests.protocol.samples import outline, reconstruct_request, refine_request
 from tests.protocol.small_backend import SmallBackend
-
-
-def over(message: Message) -> Message:
-    return decode([bytes(part) for part in encode(message)])
+from tests.protocol.travelling import is_not_sent, is_refused, over
 
 
 def drawn(**changes: Any) -> Refine:
@@ -82,10 +79,7 @@ REFUSED: dict[str, tuple[Callable[[], Message], str, str]] = {
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_makes_no_sense_is_refused(case: str) -> None:
-    make, code, words = REFUSED[case]
-    with pytest.raises(WireError, match=words) as refused:
-        over(make())
-    assert refused.value.code == code
+    is_refused(*REFUSED[case])
 
 
 @pytest.mark.parametrize(
@@ -135,14 +129,7 @@ def test_an_older_backend_is_never_asked(closing, what: str, connected: bool) ->
         if connected:
             ready(client)
         job = ask(client)
-        messages = poll_until(client, has(Error, job))
-        error = next(m for m in messages if isinstance(m, Error))
-        assert error.code == "too-old"
-        assert f"does not know {words}: update the backend" in error.message
-        assert client.jobs == ()
-        other = client.submit(request())
-        assert_whole(poll_until(client, has(Finished)), other, 6)
-        assert not [m for m in backend.seen if getattr(m, "job", "") == job]
+        is_not_sent(job, f"does not know {words}: update the backend", client, backend)
 
 
 def test_what_cannot_travel_is_refused_at_once(closing) -> None:

@@ -9,17 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from protocol.messages import Error, Finished, Message, Surface, Welcome
+from protocol.messages import Finished, Message, Surface, Welcome
 from protocol.shape import ShapeData
-from protocol.wire import Limits, WireError, decode, encode
+from protocol.wire import Limits, WireError
 from tests.protocol.following import assert_whole, has, poll_until, ready
 from tests.protocol.same import same
-from tests.protocol.samples import cloud, faced, lines, request, surface_methods, surface_request
+from tests.protocol.samples import cloud, faced, lines, surface_methods, surface_request
 from tests.protocol.small_backend import SmallBackend
-
-
-def over(message: Message, limits: Limits | None = None) -> Message:
-    return decode([bytes(part) for part in encode(message)], *(() if limits is None else (limits,)))
+from tests.protocol.travelling import is_not_sent, is_refused, over
 
 
 def asked(**changes: Any) -> Surface:
@@ -61,10 +58,7 @@ REFUSED: dict[str, tuple[Callable[[], Message], str, str]] = {
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_makes_no_sense_is_refused(case: str) -> None:
-    make, code, words = REFUSED[case]
-    with pytest.raises(WireError, match=words) as refused:
-        over(make())
-    assert refused.value.code == code
+    is_refused(*REFUSED[case])
 
 
 def test_what_makes_sense_comes_back() -> None:
@@ -116,16 +110,10 @@ def test_an_older_backend_is_never_asked_for_a_surface(closing, connected: bool)
         if connected:
             ready(client)
         job = client.submit(surface_request())
-        messages = poll_until(client, has(Error, job))
-        error = next(m for m in messages if isinstance(m, Error))
-        assert error.code == "too-old"
-        assert "does not know surfaces of points, curves and meshes: update the backend" in error.message
-        assert client.jobs == ()
+        words = "does not know surfaces of points, curves and meshes: update the backend"
+        is_not_sent(job, words, client, backend)
         assert client.welcome is not None
         assert client.welcome.surface_methods is None
-        other = client.submit(request())
-        assert_whole(poll_until(client, has(Finished)), other, 6)
-        assert not [m for m in backend.seen if getattr(m, "job", "") == job]
 
 
 def test_what_cannot_travel_is_refused_at_once(closing) -> None:
