@@ -109,4 +109,8 @@ def told(found: dict[str, Any]) -> str:
         f"the refinement lowers the median Chamfer by {found['improvement_percent']:.1f} %; IoU of the silhouettes "
         f"{found['iou_before']:.3f} before, {found['iou']:.3f} after"
     )
+    lines.append(
+        "Chamfer: mean squared distance, both ways added, of shapes whose box has the diagonal 1; distance: mean of "
+        "both ways in percent of that diagonal; normals: mean cosine in the image"
+    )
     return "\n".join(lines) + "\n"
