@@ -52,7 +52,8 @@ def parse_fact_file(data: bytes, format: str, wrong: str) -> tuple[dict[str, NDA
         raise SettingError(f"{wrong} (its format is {found!r})")
     told = str(facts.pop(CHECKSUM, ""))
     if told and _summed(data.replace(told.encode(), UNSUMMED.encode(), 1)) != told:
-        raise SettingError("the file is damaged: its content is not what was written; copy it again, or make it anew")
+        changed = "the file is damaged: its content is not what was written; copy it again, or make it anew"
+        raise SettingError(f"{wrong} ({changed})")
     return arrays, facts
 
 

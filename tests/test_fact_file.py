@@ -29,7 +29,7 @@ def test_changed_bytes_are_told_wherever_they_are() -> None:
     for place in (seed, tensors, tensors + 77, len(data) - 1):
         changed = bytearray(data)
         changed[place] ^= 1
-        with pytest.raises(SettingError, match=r"the file is damaged.*copy it again"):
+        with pytest.raises(SettingError, match=r"no such file \(the file is damaged.*copy it again"):
             parse_fact_file(bytes(changed), "some-1", "no such file")
 
 
