@@ -1,4 +1,8 @@
-"""The warp that brings a mesh's silhouettes to the masks, from coarse displacements to fine ones."""
+"""The warp that brings a mesh's silhouettes to the masks, from coarse displacements to fine ones, with little stretch.
+
+Outlines say nothing of what lies between them: without a price for stretch a leg that is far from where it is wanted is
+drawn out of the few faces that are near.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,7 @@ from backend.geometry.triangles import box_around
 from backend.guidance.descent import Pace, descend
 from backend.guidance.lattice import Lattice
 from backend.guidance.objective import ENOUGH, Objective
+from backend.guidance.stretch import Stretch
 from backend.guidance.view import CloseUp, pixel_length
 from backend.guidance.warp import STEEPEST, Warp
 
@@ -59,6 +64,7 @@ class WarpFit:
         self._faces = torch.as_tensor(self.triangles, device=self.device)
         self._pixel = pixel_length(self.close_ups, self.positions)
         self._size = float(np.ptp(self.positions, axis=0).max())
+        self._stretch = Stretch(self.positions, self.triangles, self.device)
         self._done = False
 
     def fitted(self, levels: Sequence[Level] = LEVELS) -> Warp:
@@ -86,7 +92,7 @@ class WarpFit:
         def evaluate(c: Float64) -> tuple[float, Float64]:
             moved = torch.as_tensor(places + weights @ c, device=self.device).requires_grad_()
             images = objective.images(moved, self._faces)
-            loss = objective(images)
+            loss = objective(images) + self._stretch(moved)
             (pull,) = torch.autograd.grad(loss, moved)
             agreements.append(objective.agreement([image.detach() for image in images]))
             return float(loss.detach()), np.asarray(weights.T @ pull.cpu().numpy())

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from backend.checkpoint import morph_from_bytes, morph_to_bytes, refined_to_bytes
+from backend.geometry.edges import edges_of
 from backend.guidance.guided_morph import GuidedMorph
 from backend.guidance.refine import Refined, RefineSettings, refine
+from backend.guidance.stretch import WEIGHT, Stretch
 from backend.guidance.view import covered, iou
 from backend.guidance.warp import STEEPEST
 from backend.guidance.warp_fit import steepness
@@ -18,7 +21,7 @@ from backend.timeline import times_of
 from backend.training.run import Cancelled, Run
 from protocol.messages import Timeline
 from protocol.settings import SettingError
-from tests.guidance.conftest import SIDE, WIDE, View, camera, ellipse, ring, same
+from tests.guidance.conftest import SIDE, WIDE, View, ball, camera, ellipse, pixels, ring, same
 
 TIMES = np.linspace(0.0, 1.0, 41).tolist()
 
@@ -235,3 +238,30 @@ def test_bad_views_are_told(grown, views: list[View], words: str) -> None:
 def test_a_morph_without_layers_is_its_base(grown) -> None:
     plain = GuidedMorph(grown[0].morph, [])
     assert same(plain, grown[0].morph, 0.5)
+
+
+def test_no_edge_is_drawn_out_to_a_spike(grown) -> None:
+    """The outline of a cross, whose arms come of what few faces are near; without a price of stretch it is 3.1."""
+    x, y = np.abs(pixels())
+    mask = ((x < 0.3) & (y < 1.3)) | ((y < 0.3) & (x < 1.3))
+    found = refine(grown[0].morph, 0.5, [View(mask.astype(np.float32), camera())], RefineSettings(), Run())
+    assert found.report["views"][0]["iou"] >= 0.98
+    first, second = edges_of(found.before.triangles()).ends.T
+    before, after = (
+        np.linalg.norm(p[first] - p[second], axis=1) for p in (found.before.positions(), found.after.positions())
+    )
+    assert (after / before).max() < 2.3
+
+
+def test_the_price_of_stretch_is_that_of_the_formula() -> None:
+    mesh = ball(1.0, 1)
+    positions, triangles = mesh.positions(), mesh.triangles().astype(np.int64)
+    stretch = Stretch(positions, triangles, Run().device)
+    rest = torch.as_tensor(positions)
+    assert float(stretch(rest)) == pytest.approx(0.0, abs=1e-12)
+    for factor in (2.0, 0.5):
+        assert float(stretch(factor * rest)) == pytest.approx(WEIGHT * 2.25**2)
+    turned = rest @ torch.linalg.qr(torch.as_tensor(np.random.default_rng(0).normal(size=(3, 3)))).Q + 5.0
+    assert float(stretch(turned)) == pytest.approx(0.0, abs=1e-12)
+    moved = (1.3 * rest).requires_grad_()
+    assert torch.autograd.gradcheck(stretch, moved)
