@@ -23,7 +23,7 @@ AXES = ((1.0, 1.0, 1.0), (1.0, 1.0, 0.5), (0.5, 0.6, 1.0), (0.8, 1.0, 0.6))
 
 @pytest.fixture(scope="module")
 def balls(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with meshes, a dataset of them, and a model that has hardly been trained."""
+    """A folder with meshes, a dataset of them, and a model that has been trained for seconds."""
     folder = tmp_path_factory.mktemp("views")
     (folder / "balls").mkdir()
     ball = icosphere(2)
@@ -32,7 +32,7 @@ def balls(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make = ("dataset", folder / "balls", "--out", folder / "data", "--views", 4, "--side", 48, "--up", "z")
     assert run(*make) == 0
     out = folder / "m.safetensors"
-    assert run("train", folder / "data", "--out", out, "--steps", 60, "--hold-out", 1) == 0
+    assert run("train", folder / "data", "--out", out, "--steps", 200, "--hold-out", 1) == 0
     model = read_model(out)
     model.network.settings = replace(model.settings, refine_steps=10, refine_cells=24, refine_image=48)
     write_model(out, model)
@@ -65,13 +65,13 @@ def test_a_model_knows_what_it_was_trained_on_and_goes_on(balls: Path) -> None:
     model = read_model(out)
     names = {f"balls/samples/ball_{k}" for k in range(4)}
     assert set(model.names) | set(model.held_out) == names
-    assert (len(model.held_out), model.up, model.facts["steps"]) == (1, "z", 60)
+    assert (len(model.held_out), model.up, model.facts["steps"]) == (1, "z", 200)
     assert model.codes.shape == (3, model.settings.latent)
     shutil.copytree(checkpoints_of(out), checkpoints_of(balls / "again.safetensors"))
     out = balls / "again.safetensors"
-    kept = (checkpoints_of(out) / "step_000060.safetensors").read_bytes()
+    kept = (checkpoints_of(out) / "step_000200.safetensors").read_bytes()
     assert run("train", balls / "data", "--out", out, "--resume", "--seconds", 0.001) == 0
-    assert (checkpoints_of(out) / "step_000060.safetensors").read_bytes() == kept
+    assert (checkpoints_of(out) / "step_000200.safetensors").read_bytes() == kept
     assert (
         run("train", balls / "data", "--out", balls / "split.safetensors", "--steps", 2, "--split", split(balls)) == 0
     )
@@ -93,7 +93,7 @@ def test_an_image_becomes_a_shape_with_a_picture_and_a_report(balls: Path, capsy
     assert report["camera"] == "found"
     assert 0.0 <= report["azimuth_degrees"] < 360.0
     assert -90.0 < report["elevation_degrees"] < 90.0
-    assert report["iou"] > 0.6
+    assert report["iou"] > 0.7
     assert report["loss"] <= report["loss_before"]
     assert read_mesh(out / "surface.ply").n_faces == report["faces"] > 100
     assert size(out / "comparison.png") == (1024, 308)
