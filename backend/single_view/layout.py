@@ -103,7 +103,8 @@ def instances_in(folder: Path) -> list[Instance]:
 def read_image(path: Path) -> Pixels:
     """A file's pixels [H, W, 4], with an alpha channel. Raises ``SettingError``."""
     if not path.is_file():
-        raise SettingError(f"{path}: there is no such image; check the path")
+        what = "is a folder; name one image" if path.is_dir() else "there is no such image; check the path"
+        raise SettingError(f"{path}: {what}")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)

@@ -114,7 +114,7 @@ def test_figures_of_shapes_held_out(balls: Path, capsys: pytest.CaptureFixture[s
     metrics = ("metrics", balls / "m.safetensors", balls / "data", "--resolution", 24, "--out", out)
     assert run(*metrics) == 0
     told = capsys.readouterr().out
-    assert "1 shapes held out" in told
+    assert "held out: 1; medians" in told
     assert "both ways added, of shapes whose box has the diagonal 1" in told
     figures = json.loads(out.read_text())
     (row,) = figures["shapes"]

@@ -139,6 +139,7 @@ def test_images_that_tell_no_shape(tmp_path: Path) -> None:
         ("rgb.png", "no alpha"),
         ("text.png", "no image that can be read"),
         ("none.png", "no such image"),
+        ("", "is a folder; name one image"),
         ("cut.png", "or damaged"),
         ("flipped.png", "or damaged"),
         ("huge.png", "more than 89,478,485 pixels; save it smaller"),

@@ -97,7 +97,7 @@ def told(found: dict[str, Any]) -> str:
     """A table of the medians."""
     width = max(map(len, WORDS.values()))
     lines = [
-        f"{found['shapes']} shapes held out, medians",
+        f"held out: {found['shapes']}; medians",
         f"{''.ljust(width)}  Chamfer x 1000  distance, %  normals  beaten by the refined",
     ]
     for kind in KINDS:
