@@ -87,10 +87,10 @@ def add_job_options(parser: argparse.ArgumentParser) -> None:
     add("--set", metavar="NAME=VALUE", action="append", help="one setting of the method; may be repeated")
 
 
-def add_timeline_options(parser: argparse.ArgumentParser) -> None:
-    """Which frames are baked. The defaults are ``TIMELINE_DEFAULTS``; they are set by the caller."""
+def add_timeline_options(parser: argparse.ArgumentParser, frames: str = "24") -> None:
+    """Which frames are baked. The defaults are ``TIMELINE_DEFAULTS``, or others of the caller's; they are set by it."""
     add = parser.add_argument
-    add("--frames", metavar="N", type=whole_number(2, MAX_FRAMES), help="frames, both ends included; default 24")
+    add("--frames", metavar="N", type=whole_number(2, MAX_FRAMES), help=f"frames, both ends included; default {frames}")
     add("--easing", type=choice(*EASINGS), metavar="E", help=f"{', '.join(EASINGS)}; default linear")
     add("--constant-speed", action=argparse.BooleanOptionalAction, help="re-time so that the mean speed is constant")
     add("--reverse", action=argparse.BooleanOptionalAction, help="the same motion played backwards, its easing, too")

@@ -26,7 +26,9 @@ CAMERAS = (
     "Blender's defaults, sensor_width, sensor_height, sensor_fit, shift_x, shift_y, pixel_aspect_x and pixel_aspect_y; "
     "matrix_world is [list(row) for row in FRAME.matrix_world.inverted() @ CAMERA.matrix_world], where FRAME is a "
     "frame's PLY file, imported with Forward Y and Up Z. Around the origin: "
-    '{"kind": "orbit", "azimuth": degrees, "elevation": degrees, "distance": D, "width": pixels, "height": pixels}.'
+    '{"kind": "orbit", "azimuth": degrees, "elevation": degrees, "distance": D, "width": pixels, "height": pixels} '
+    "and, if they are not 35 and 32 mm, lens and sensor; y is upwards, at azimuth 0 the camera stands at -z and looks "
+    "along +z, at 90 at -x. difference_1.png shows what it sees."
 )
 
 KEPT = ("method", "preset", "settings", "seed", "topology", "refined")  # of a morph's facts, in the report
@@ -66,8 +68,8 @@ def add_arguments(parser: Parser) -> None:
         type=_share,
         default=1.0,
         metavar="R",
-        help="how far the neighbours follow: share of the way to the next frame that stays as it is, above 0, at most "
-        "1; default 1",
+        help="how far the neighbours follow, above 0, at most 1: 1 (the default) is as far as the morph's ends, or a "
+        "frame that was matched before; 0.5 is half that way",
     )
     add("--out", type=Path, metavar="DIR", required=True, help="folder for the result")
     add("--force", action="store_true", help="put the result into a folder that holds other files, too")
@@ -77,7 +79,7 @@ def add_arguments(parser: Parser) -> None:
     add(
         "--seed", metavar="K", type=whole_number(0, 2**31 - 1), default=0, help="seed of every random choice; default 0"
     )
-    add_timeline_options(parser)
+    add_timeline_options(parser, "as many as the morph was baked with")
     parser.epilog = CAMERAS
     parser.set_defaults(**{**dict.fromkeys(TIMELINE_DEFAULTS), "carry": []})
 

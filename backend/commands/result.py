@@ -41,6 +41,7 @@ class ResultFolder:
     carry_names: tuple[str, ...] = ()
     keep_all: bool = False
     written: int = 0
+    empty: list[int] = field(default_factory=list)  # frames without a surface
     kept: list[tuple[float, MeshData]] = field(default_factory=list)
     phases: dict[str, dict[str, float]] = field(default_factory=dict)
 
@@ -49,6 +50,8 @@ class ResultFolder:
         write_ply(self.folder / f"frame_{self.written:04d}.ply", mesh)
         for name, other in zip(self.carry_names, carried, strict=True):
             write_ply(self.folder / f"carry_{name}_{self.written:04d}.ply", other)
+        if not mesh.n_faces:
+            self.empty.append(self.written)
         if self.keep_all or self.written in self._measured(mesh.n_vertices):
             self.kept.append((moment, mesh))
         self.written += 1
@@ -77,6 +80,16 @@ class ResultFolder:
     def draw(self) -> None:
         """The contact sheet: some of the kept frames side by side."""
         contact_sheet([mesh for _, mesh in self.kept], [moment for moment, _ in self.kept], self.folder / SHEET)
+
+    def warnings(self) -> list[str]:
+        """What is wrong with the frames."""
+        if not self.empty:
+            return []
+        return [
+            f"{len(self.empty)} of {self.written} frames are empty, the first is {self.empty[0]}: the training was too "
+            "short, or the shape is too thin; train for longer (--seconds, or a preset with more steps), or raise "
+            "--resolution"
+        ]
 
     def write_gltf(self) -> None:
         """All frames as one file with morph targets; they must have been kept."""
@@ -136,6 +149,7 @@ def complete_report(
     """Writes the report, with what is only known now. A morph that was only baked has no metrics."""
     complete = {
         **report,
+        "warnings": [*report["warnings"], *result.warnings()],
         "timeline": asdict(timeline),
         "frames": result.written,
         "interrupted": interrupted,

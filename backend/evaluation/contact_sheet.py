@@ -22,6 +22,7 @@ CELLS = 400  # of its grid along the longest side
 PALETTE = ("#2f4b8f", "#2a8c9e", "#7fbf8e", "#f0cf7a", "#e8875c", "#b9456b")
 CLAY = "#d8a47f"  # for surfaces whose vertices cannot be followed
 INK = (60, 66, 78)
+PAPER = to_image(BACKGROUND_TOP.reshape(1, 1, 3)).getpixel((0, 0))
 
 
 def contact_sheet(
@@ -33,11 +34,19 @@ def contact_sheet(
     quality: Quality | None = None,
     labels: Sequence[str] | None = None,  # of every mesh, in the place of its time; all of them are then drawn
 ) -> None:
-    """Writes a PNG with some of the meshes, evenly picked, both ends included, and their times."""
+    """Writes a PNG with some of the meshes, evenly picked, both ends included, and their times.
+
+    Meshes without faces have an empty picture.
+    """
     chosen = _picked(len(meshes), _frames(len(meshes)) if labels is None else len(meshes))
     shown = [meshes[k] for k in chosen]
     labels = [f"t = {times[k]:.2f}" for k in chosen] if labels is None else labels
-    tiles = _tiles(shown, tile_area, quality or Quality())
+    solid = [k for k, mesh in enumerate(shown) if mesh.n_faces]
+    if not solid:
+        raise ValueError("there are no surfaces to draw")
+    drawn = dict(zip(solid, _tiles([shown[k] for k in solid], tile_area, quality or Quality()), strict=True))
+    blank = Image.new("RGB", drawn[solid[0]].size, PAPER)
+    tiles = [drawn.get(k, blank) for k in range(len(shown))]
     per_row = _columns(len(tiles), tiles[0].width / tiles[0].height)
     _sheet(tiles, labels, per_row).save(path, optimize=True)
 
@@ -133,9 +142,7 @@ def _sheet(tiles: Sequence[Image.Image], labels: Sequence[str], columns: int) ->
     width, height = tiles[0].size
     rows = -(-len(tiles) // columns)
     font = ImageFont.load_default(max(11, round(height * 0.052)))
-    sheet = Image.new(
-        "RGB", (columns * width, rows * height), to_image(BACKGROUND_TOP.reshape(1, 1, 3)).getpixel((0, 0))
-    )
+    sheet = Image.new("RGB", (columns * width, rows * height), PAPER)
     draw = ImageDraw.Draw(sheet)
     for k, (tile, label) in enumerate(zip(tiles, labels, strict=True)):
         x, y = k % columns * width, k // columns * height

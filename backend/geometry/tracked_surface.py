@@ -15,7 +15,7 @@ from backend.geometry.dual_octree import CORNERS
 from backend.geometry.isosurface import BATCH, CLEARANCE, Function, Grid, finite, kept_clear
 from backend.geometry.triangles import parts
 
-REFRESH = 32  # extractions
+REFRESH = 40  # extractions
 
 
 class TrackedSurface:

@@ -25,6 +25,7 @@ from protocol.settings import SettingError
 
 RESOLUTION = 128  # cells along the longest side of the model's box
 AXES = np.eye(3)
+ALIKE = 0.5  # intersection over union of the silhouettes, below which the artist is told
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +87,13 @@ def reconstruct(
             f"with {resolution} cells along the longest side nothing is left of so thin a shape; raise the resolution"
         )
     report |= {"iou_before": iou(first, alpha, inward), "iou": iou(last, alpha, inward)}
+    if report["iou"] < ALIKE:
+        whose = "that the camera is that of the image, and " if camera is not None else ""
+        run.warn(
+            f"shape and image agree by {report['iou']:.0%} only; check {whose}that the image shows a shape of the kind "
+            "that the model was trained on"
+        )
+    report["warnings"] = list(run.warnings)
     outward = turned(frame.whole(inward, image), turned_up(AXES, model.up))
     raw = turned_back(first[0], model.up), first[1]
     return Reconstructed(turned_back(last[0], model.up), last[1], raw, code.cpu().double().numpy(), outward, report)

@@ -260,3 +260,14 @@ def test_a_disk_that_is_full(pair: tuple[Path, Path], tmp_path: Path) -> None:
     assert "Traceback" not in result.stderr
     assert "out: cannot be written" in result.stderr.splitlines()[-1]
     assert set(tmp_path.iterdir()) == before
+
+
+def test_a_training_that_was_too_short_leaves_a_morph_and_says_so(
+    command: Command, pair: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """A decoder after one step has no surface between the shapes."""
+    brief = ("--method", "mesh-sdf", "--set", "steps=1", "--frames", 3, "--resolution", 24)
+    said = done(command("morph", *pair, "--out", "out", *brief))
+    assert "1 of 3 frames are empty, the first is 1: the training was too short" in said.stdout
+    assert (tmp_path / "out" / "morph.safetensors").exists()
+    assert (tmp_path / "out" / "contact_sheet.png").exists()

@@ -128,3 +128,15 @@ def test_one_frame_other_faces_and_flat_meshes(tmp_path: Path) -> None:
         assert np.ptp(pixels(tmp_path / f"{name}.png").reshape(-1, 3), axis=0).max() > 60, name
     with pytest.raises(ValueError, match="no meshes"):
         contact_sheet([], [], tmp_path / "none.png")
+
+
+def test_frames_without_a_surface_have_an_empty_place(tmp_path: Path) -> None:
+    ball, nothing = icosphere(2), triangle_mesh(np.zeros((0, 3)), np.zeros((0, 3), np.int64))
+    contact_sheet([ball, nothing, ball], [0.0, 0.5, 1.0], tmp_path / "gap.png", quality=Quality(1, 4))
+    tiles = np.split(pixels(tmp_path / "gap.png"), 3, axis=1)
+    spread = [int(np.ptp(tile[: len(tile) // 2].reshape(-1, 3), axis=0).max()) for tile in tiles]  # above the label
+    assert spread[0] == spread[2] > 100
+    assert spread[1] == 0
+    with pytest.raises(ValueError, match="no surfaces"):
+        contact_sheet([nothing], [0.0], tmp_path / "none.png")
+    assert not (tmp_path / "none.png").exists()

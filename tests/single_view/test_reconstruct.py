@@ -78,6 +78,20 @@ def test_a_shape_is_compared_with_those_the_model_was_trained_on(
         assert trained.nearest_code(model.codes[number]) is one
 
 
+def test_an_image_that_the_shape_does_not_cover_is_told(model: SingleViewModel, instances: list[Instance]) -> None:
+    """Seen by a camera that is four times as far away as that of the image."""
+    image = read_image(instances[1].image_file(3))
+    side = image.shape[0]
+    run = Run()
+    found = reconstruct(
+        model, image, run, resolution=32, refine=False, camera=OrbitCamera(0.0, 20.0, 8.0, side, side).camera()
+    )
+    assert found.report["iou"] < 0.5
+    assert found.report["warnings"] == run.warnings
+    assert "check that the camera is that of the image" in run.warnings[0]
+    assert not reconstruct(model, image, Run(), resolution=32).report["warnings"]
+
+
 def test_the_camera_is_found_and_previews_are_shown(model: SingleViewModel, instances: list[Instance]) -> None:
     image = read_image(instances[1].image_file(3))
     shown: list[MeshData] = []

@@ -86,5 +86,6 @@ def run(arguments: argparse.Namespace) -> int:
             raise KeyboardInterrupt from None
     before, after = found.report["iou_before"], found.report["iou"]
     change = f", from {before:.3f} before the refinement" if not arguments.no_refine else ""
+    sys.stdout.writelines(f"warning: {warning}\n" for warning in found.report["warnings"])
     sys.stdout.write(f"silhouettes agree to an IoU of {after:.3f}{change}: {arguments.out}\n")
     return 0
