@@ -17,13 +17,13 @@ from backend.geometry.triangles import box_around
 from backend.losses.clamped_difference import clamped_difference
 from backend.single_view.layout import Instance
 from backend.single_view.network import SingleViewNetwork, as_batch
-from backend.single_view.settings import SingleViewSettings, epoch
+from backend.single_view.settings import epoch
 from backend.surfaces.mesh_sdf.samples import Samples, drawn
 from backend.training.adam import Adam
-from backend.training.checkpoints import Checkpoints, step_of
+from backend.training.checkpoints import Checkpoints
 from backend.training.loop import Outcome, train
 from backend.training.run import Run
-from backend.training.schedule import Cosine, Halving, Schedule
+from backend.training.schedule import halved_by_epochs
 
 FLOOR = 1e-7  # of a learning rate that is halved
 ROOM = 0.05  # of the box of all shapes, in its longest side
@@ -35,9 +35,8 @@ def train_single_view(
 ) -> Outcome:
     """Trains in place."""
     settings = network.settings
-    begun = 0 if checkpoints is None or checkpoints.start is None else step_of(checkpoints.start)
-    rng = np.random.default_rng((run.seed, begun))
-    at_once = min(settings.images, len(instances))
+    rng = np.random.default_rng((run.seed, 0 if checkpoints is None else checkpoints.done))
+    at_once, per_epoch = min(settings.images, len(instances)), epoch(settings, len(instances))
 
     def loss_of_step(step: int) -> Tensor:
         chosen = [instances[k] for k in rng.permutation(len(instances))[:at_once]]
@@ -54,7 +53,7 @@ def train_single_view(
             network,
             loss_of_step,
             steps=run.steps(settings.steps),
-            schedule=_schedule(settings, len(instances)),
+            schedule=halved_by_epochs(settings.rate, settings.halving, per_epoch, FLOOR, settings.rate / 100.0),
             run=run,
             checkpoints=checkpoints,
             optimiser_type=lambda parameters: Adam(parameters, network.shares()),
@@ -80,12 +79,6 @@ def _tinted(images: Tensor, gains: Float64) -> Tensor:
     """Images [B, S, S, 4] with their colours times gains [B, 1, 1, 3]."""
     colours = images[..., :3].float() * torch.from_numpy(gains).to(images.device, torch.float32)
     return torch.cat([colours.clamp(0.0, 255.0).to(torch.uint8), images[..., 3:]], dim=3)
-
-
-def _schedule(settings: SingleViewSettings, shapes: int) -> Schedule:
-    if settings.halving:
-        return Halving(settings.rate, settings.halving * epoch(settings, shapes), FLOOR)
-    return Cosine(settings.rate, settings.rate / 100.0)
 
 
 @torch.no_grad()

@@ -43,9 +43,12 @@ class Cosine:
         return top * min((update + 1) / max(self.warm_up, 1), 1.0)
 
 
-def halved_by_epochs(first: float, epochs: int, epoch: int, floor: float) -> Schedule:
-    """Half the rate every so many epochs of ``epoch`` updates, down to a floor; a cosine where these are 0 epochs."""
-    return Halving(first, epochs * epoch, floor) if epochs else Cosine(first)
+def halved_by_epochs(first: float, epochs: int, epoch: int, floor: float, last: float = Cosine.last) -> Schedule:
+    """Half the rate every so many epochs of ``epoch`` updates, down to a floor.
+
+    Where these are 0 epochs, a cosine down to ``last``.
+    """
+    return Halving(first, epochs * epoch, floor) if epochs else Cosine(first, last)
 
 
 @dataclass(frozen=True)
